@@ -1,0 +1,230 @@
+#include "cache/fetch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/interrupt.h"
+
+/* A remote that fails is left alone for so long, doubled with each failure in a row; a random half is taken off. */
+#define REST_FIRST_MS 500
+#define REST_MAX_MS 30000
+
+struct source_state {
+	struct remote_store *store;
+	struct fetch_counts counts;
+	uint64_t rests_until_ns; /* 0: it does not rest */
+	uint64_t rest_ms;        /* the last one's length */
+	int last;                /* why it rests */
+};
+
+struct fetch {
+	const struct io *io;
+	uint64_t wait_ms;
+	struct cached *cached;
+	size_t count;
+	pthread_mutex_t lock; /* of the states, but for their stores, which do not change */
+	struct source_state states[];
+};
+
+/* What is asked for. */
+struct wanted {
+	bool is_root;
+	unsigned kind;
+	const struct id *id;
+	const struct locator *at;
+};
+
+int fetch_open(const struct fetch_setup *setup, struct fetch **fetch)
+{
+	struct fetch *f = calloc(1, sizeof(*f) + setup->count * sizeof(f->states[0]));
+
+	if (!f)
+		return -ENOMEM;
+	f->io = setup->io;
+	f->wait_ms = setup->wait_ms;
+	f->cached = setup->cached;
+	f->count = setup->count;
+	for (size_t i = 0; i < setup->count; i++)
+		f->states[i].store = setup->stores[i];
+	pthread_mutex_init(&f->lock, NULL);
+	*fetch = f;
+	return 0;
+}
+
+void fetch_close(struct fetch *fetch)
+{
+	if (!fetch)
+		return;
+	pthread_mutex_destroy(&fetch->lock);
+	free(fetch);
+}
+
+void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts)
+{
+	pthread_mutex_lock(&fetch->lock);
+	*counts = fetch->states[i].counts;
+	counts->resting = fetch->states[i].rests_until_ns > io_monotonic_ns(fetch->io);
+	pthread_mutex_unlock(&fetch->lock);
+}
+
+/* Of two failures the one that says more about the record: a remote that does not answer may still have it. */
+static int graver(int a, int b)
+{
+	static const int grave[] = {-EBADMSG, -ENOTSUP, -EPROTO, -EKEYREJECTED, -EACCES};
+
+	for (size_t i = 0; i < sizeof(grave) / sizeof(grave[0]); i++) {
+		if (a == grave[i] || b == grave[i])
+			return grave[i];
+	}
+	return a == 0 || a == -ENOENT ? b : a;
+}
+
+static bool is_wrong(int error)
+{
+	return error == -EBADMSG || error == -EPROTO;
+}
+
+/* Note how a remote answered, and let it rest where it failed. */
+static void note(struct fetch *f, struct source_state *state, int error)
+{
+	uint64_t jitter;
+
+	io_random(f->io, &jitter, sizeof(jitter));
+	pthread_mutex_lock(&f->lock);
+	state->counts.records += error == 0;
+	state->counts.wrong += is_wrong(error);
+	if (!remote_may_pass(error)) {
+		state->rests_until_ns = 0;
+		state->rest_ms = 0;
+	} else {
+		state->counts.failures++;
+		state->last = error;
+		state->rest_ms = state->rest_ms ? 2 * state->rest_ms : REST_FIRST_MS;
+		if (state->rest_ms > REST_MAX_MS)
+			state->rest_ms = REST_MAX_MS;
+		state->rests_until_ns =
+		    io_monotonic_ns(f->io) + (state->rest_ms - jitter % (state->rest_ms / 2)) * UINT64_C(1000000);
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
+static int ask(const struct source_state *state, const struct wanted *wanted, struct record *record)
+{
+	int error = remote_store_check(state->store);
+
+	if (error)
+		return error;
+	return wanted->is_root ? remote_store_read_root(state->store, wanted->id, record)
+	                       : remote_store_read(state->store, wanted->kind, wanted->id, wanted->at, record);
+}
+
+/* Ask one remote, unless it rests: -EAGAIN, and *RESTS why; *UNTIL_NS is when it will have rested, by now. */
+static int ask_unless_resting(struct fetch *f, struct source_state *state, const struct wanted *wanted,
+                              struct record *record, int *rests, uint64_t *until_ns)
+{
+	int error = -EAGAIN;
+	bool resting;
+
+	pthread_mutex_lock(&f->lock);
+	resting = state->rests_until_ns > io_monotonic_ns(f->io);
+	pthread_mutex_unlock(&f->lock);
+	if (!resting) {
+		error = ask(state, wanted, record);
+		if (error != -ENOMEM && error != -EINTR)
+			note(f, state, error);
+		if (!remote_may_pass(error))
+			return error;
+	}
+	pthread_mutex_lock(&f->lock);
+	*rests = state->last;
+	*until_ns = state->rests_until_ns;
+	pthread_mutex_unlock(&f->lock);
+	return -EAGAIN;
+}
+
+/*
+ * Ask every remote that does not rest, once.  Returns 0, an error that ends everything, or -EAGAIN where one of them
+ * may still have it: *FAILURE then says why, and *UNTIL_NS when the first has rested.
+ */
+static int ask_all(struct fetch *f, const struct wanted *wanted, struct record *record, int *failure,
+                   uint64_t *until_ns)
+{
+	int said = -ENOENT;
+
+	*failure = 0;
+	*until_ns = UINT64_MAX;
+	for (size_t i = 0; i < f->count; i++) {
+		uint64_t until = UINT64_MAX;
+		int error = ask_unless_resting(f, &f->states[i], wanted, record, failure, &until);
+
+		if (error == 0 || error == -ENOMEM || error == -EINTR)
+			return error;
+		if (error != -EAGAIN)
+			said = graver(said, error);
+		else if (until < *until_ns)
+			*until_ns = until;
+	}
+	return *failure ? -EAGAIN : said;
+}
+
+/* Sleep until UNTIL_NS, or less where the thread is to give up: -EINTR. */
+static int wait_until(struct fetch *f, uint64_t until_ns)
+{
+	uint64_t now = io_monotonic_ns(f->io);
+
+	while (now < until_ns) {
+		uint64_t left_ms = (until_ns - now + 999999) / 1000000;
+
+		if (interrupt_pending())
+			return -EINTR;
+		io_sleep_ms(f->io, left_ms < INTERRUPT_POLL_MS ? (unsigned)left_ms : INTERRUPT_POLL_MS);
+		now = io_monotonic_ns(f->io);
+	}
+	return 0;
+}
+
+static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+{
+	const uint64_t began = io_monotonic_ns(f->io);
+	const uint64_t wait_ns =
+	    f->wait_ms > UINT64_MAX / 1000000 - began / 1000000 ? UINT64_MAX - began : f->wait_ms * UINT64_C(1000000);
+	uint64_t until_ns;
+	int failure, error;
+
+	if (f->cached && wanted->kind == RECORD_CHUNK) {
+		error = cached_read(f->cached, wanted->kind, wanted->id, record);
+		if (error != -ENOENT)
+			return error;
+	}
+	for (;;) {
+		error = ask_all(f, wanted, record, &failure, &until_ns);
+		if (error != -EAGAIN)
+			return error;
+		if (io_monotonic_ns(f->io) - began >= wait_ns)
+			return failure;
+		if (until_ns > began + wait_ns)
+			until_ns = began + wait_ns;
+		error = wait_until(f, until_ns);
+		if (error)
+			return error;
+	}
+}
+
+int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const struct locator *hint,
+               struct record *record)
+{
+	const struct wanted wanted = {.kind = kind, .id = id, .at = hint};
+
+	if (!hint || !hint->offset)
+		return fetch->cached && kind == RECORD_CHUNK ? cached_read(fetch->cached, kind, id, record) : -ENOENT;
+	return fetch_wanted(fetch, &wanted, record);
+}
+
+int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *record)
+{
+	const struct wanted wanted = {.is_root = true, .kind = RECORD_PAGE, .id = id};
+
+	return fetch_wanted(fetch, &wanted, record);
+}

@@ -1,0 +1,56 @@
+/*
+ * Fetching: records that the local store lacks, from the cache and the stores of remotes.
+ *
+ * Remotes are asked in order.  One that has not what is asked for, is missing, slow, or sends wrong bytes is passed
+ * over for the next.  One that fails is left alone for a while, longer each time, and then tried again.  Where none is
+ * left that could still answer, the read waits and tries again until the time that was set, or ends at once; whoever
+ * the thread works for may give up meanwhile (cache/interrupt.h).  What is returned was checked against its id.
+ *
+ * Thread-safe; no lock is held while anything is waited for.
+ */
+#ifndef CACHE_FETCH_H
+#define CACHE_FETCH_H
+
+#include "cache/remote_store.h"
+
+struct fetch;
+
+#define FETCH_FOR_EVER UINT64_MAX
+
+struct fetch_setup {
+	const struct io *io;
+	struct remote_store *const *stores; /* in order; borrowed, the array is copied */
+	size_t count;
+	uint64_t wait_ms;      /* how long a read waits for remotes that fail; FETCH_FOR_EVER */
+	struct cached *cached; /* looked into before any remote is asked; borrowed, may be NULL */
+};
+
+/* 0 or -ENOMEM. */
+int fetch_open(const struct fetch_setup *setup, struct fetch **fetch);
+
+/* Free.  NULL is ignored. */
+void fetch_close(struct fetch *fetch);
+
+/*
+ * Read the record that lies at HINT, wherever there is a good copy.  Returns 0 (the caller frees record->data); -ENOENT
+ * where every remote answered and none has it; -EBADMSG where what they have is not the record; -ENOTSUP; -EACCES;
+ * -EINTR; -ENOMEM; after the wait, the failure of the remote that was asked last.
+ */
+int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const struct locator *hint,
+               struct record *record);
+
+/* The same for the root of ID. */
+int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *record);
+
+/* What became of the requests to remote number I, in the order of the setup. */
+struct fetch_counts {
+	uint64_t records;  /* that it gave */
+	uint64_t wrong;    /* answers that were not what was asked for */
+	uint64_t failures; /* that may pass */
+	bool resting;      /* it is being left alone */
+};
+
+/* What remote number I did so far. */
+void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts);
+
+#endif

@@ -1,0 +1,192 @@
+#include "cache/remote.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct remote {
+	char *name;
+	char *url;
+	const struct remote_kind *kind;
+	void *state;
+	atomic_uint_fast64_t requests, received, sent, failures;
+};
+
+const struct remote_kind *remote_kind_of(const char *url)
+{
+	if (*url == '/' || !strncmp(url, "file://", 7))
+		return &remote_kind_folder;
+	if (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8))
+		return &remote_kind_http;
+	return NULL;
+}
+
+int remote_open_kind(const struct io *io, const char *name, const char *url, const struct remote_kind *kind,
+                     struct remote **remote)
+{
+	struct remote *r = calloc(1, sizeof(*r));
+	int error = -ENOMEM;
+
+	if (!r)
+		return -ENOMEM;
+	r->name = strdup(name);
+	r->url = strdup(url);
+	r->kind = kind;
+	if (r->name && r->url)
+		error = kind->open(io, url, &r->state);
+	if (error) {
+		free(r->name);
+		free(r->url);
+		free(r);
+		return error;
+	}
+	*remote = r;
+	return 0;
+}
+
+int remote_open(const struct io *io, const char *name, const char *url, struct remote **remote)
+{
+	const struct remote_kind *kind = remote_kind_of(url);
+
+	return kind ? remote_open_kind(io, name, url, kind, remote) : -EPROTONOSUPPORT;
+}
+
+void remote_close(struct remote *remote)
+{
+	if (!remote)
+		return;
+	remote->kind->close(remote->state);
+	free(remote->name);
+	free(remote->url);
+	free(remote);
+}
+
+const char *remote_name(const struct remote *remote)
+{
+	return remote->name;
+}
+
+const char *remote_url(const struct remote *remote)
+{
+	return remote->url;
+}
+
+static void count(atomic_uint_fast64_t *counter, uint64_t by)
+{
+	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+/* Count a request and how it ended; what is merely absent or present is no failure. */
+static int counted(struct remote *remote, int error)
+{
+	count(&remote->requests, 1);
+	if (error < 0 && error != -ENOENT && error != -EEXIST)
+		count(&remote->failures, 1);
+	return error;
+}
+
+ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len)
+{
+	ssize_t got = remote->kind->read(remote->state, path, offset, data, len);
+
+	/* A kind may have been told of more than was asked for. */
+	if (got > 0 && (size_t)got > len)
+		got = -EPROTO;
+	counted(remote, got < 0 ? (int)got : 0);
+	if (got > 0)
+		count(&remote->received, (uint64_t)got);
+	return got;
+}
+
+int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len)
+{
+	size_t room = limit < 65536 ? limit + 1 : 65536, at = 0;
+	uint8_t *bytes = malloc(room);
+	ssize_t got = bytes ? 0 : -ENOMEM;
+
+	while (got >= 0) {
+		got = remote_read(remote, path, at, bytes + at, room - at);
+		if (got < 0)
+			break;
+		at += (size_t)got;
+		if (at < room)
+			break;
+		if (at > limit) {
+			got = -EFBIG;
+			break;
+		}
+		room = room > limit / 2 ? limit + 1 : 2 * room;
+		void *more = realloc(bytes, room);
+		if (!more)
+			got = -ENOMEM;
+		else
+			bytes = more;
+	}
+	if (got >= 0 && at > limit)
+		got = -EFBIG;
+	if (got < 0) {
+		free(bytes);
+		return (int)got;
+	}
+	*data = bytes;
+	*len = at;
+	return 0;
+}
+
+int remote_stat(struct remote *remote, const char *path, struct remote_stat *st)
+{
+	return counted(remote, remote->kind->stat(remote->state, path, st));
+}
+
+int remote_put(struct remote *remote, const char *path, const struct remote_body *body, bool replace)
+{
+	int error = counted(remote, remote->kind->put(remote->state, path, body, replace));
+
+	if (!error)
+		count(&remote->sent, body->len);
+	return error;
+}
+
+int remote_remove(struct remote *remote, const char *path)
+{
+	return counted(remote, remote->kind->remove(remote->state, path));
+}
+
+int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg)
+{
+	return counted(remote, remote->kind->list(remote->state, folder, each, arg));
+}
+
+void remote_counts(const struct remote *remote, struct remote_counts *counts)
+{
+	*counts = (struct remote_counts){
+	    .requests = atomic_load_explicit(&remote->requests, memory_order_relaxed),
+	    .received_bytes = atomic_load_explicit(&remote->received, memory_order_relaxed),
+	    .sent_bytes = atomic_load_explicit(&remote->sent, memory_order_relaxed),
+	    .failures = atomic_load_explicit(&remote->failures, memory_order_relaxed),
+	};
+}
+
+bool remote_may_pass(int error)
+{
+	switch (-error) {
+	case 0:
+	case ENOENT:
+	case EEXIST:
+	case EACCES:
+	case EKEYREJECTED:
+	case EROFS:
+	case ENOSPC:
+	case EDQUOT:
+	case EPROTO:
+	case ENOMEM:
+	case EINVAL:
+	case EINTR:
+	case EBADMSG:
+	case ENOTSUP:
+		return false;
+	default:
+		return true;
+	}
+}

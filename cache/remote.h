@@ -1,0 +1,118 @@
+/*
+ * Remotes: where copies of a store lie beside the repository's own; one table of operations, one file a kind.
+ *
+ * A remote holds files in the layout of a store (cache/store.h), named by their paths in it ("packs/ab/<pack id>"),
+ * whole and unchanging but for those that the format lets be replaced.  Nothing that a remote says is believed: callers
+ * check what they read.  Thread-safe.  Every operation may wait, but ends within the time-outs of its kind, or with
+ * -EINTR soon after whoever the thread works for gives up (cache/interrupt.h).
+ *
+ * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC, -EPROTO
+ * (an answer that makes no sense), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
+ */
+#ifndef CACHE_REMOTE_H
+#define CACHE_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "cache/io.h"
+
+#define REMOTE_PATH_SIZE 96 /* of a path in a store, with the NUL byte */
+
+struct remote;
+
+struct remote_stat {
+	uint64_t size;
+	struct timespec time; /* of the last change, by the remote's clock */
+};
+
+/* The bytes of a file to be put: those of an open file of this machine, or in memory. */
+struct remote_body {
+	const void *data; /* NULL: the file FD */
+	int fd;
+	uint64_t len;
+};
+
+/* Told of a file below the folder that is listed, by its path in the store.  Answers 0 to go on. */
+typedef int (*remote_each)(void *arg, const char *path, const struct remote_stat *st);
+
+/* What a kind of remote can do.  STATE is what open made. */
+struct remote_kind {
+	const char *name; /* as error messages say it: "folder", "http" */
+	int (*open)(const struct io *io, const char *url, void **state);
+	void (*close)(void *state);
+	ssize_t (*read)(void *state, const char *path, uint64_t offset, void *data, size_t len);
+	int (*stat)(void *state, const char *path, struct remote_stat *st);
+	int (*put)(void *state, const char *path, const struct remote_body *body, bool replace);
+	int (*remove)(void *state, const char *path);
+	int (*list)(void *state, const char *folder, remote_each each, void *arg);
+};
+
+extern const struct remote_kind remote_kind_folder;
+extern const struct remote_kind remote_kind_http;
+
+/*
+ * The kind that URL asks for; NULL where there is none.  A path of this machine and file://PATH are folders; http://
+ * and https:// servers that files are read from.
+ */
+const struct remote_kind *remote_kind_of(const char *url);
+
+/*
+ * Open the remote NAME (for messages) at URL, both copied.  Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where
+ * no kind knows such a URL; -EINVAL for one that is not well-formed; -ENOMEM.
+ */
+int remote_open(const struct io *io, const char *name, const char *url, struct remote **remote);
+
+/* The same with a kind of the caller's, for what is not found by a URL. */
+int remote_open_kind(const struct io *io, const char *name, const char *url, const struct remote_kind *kind,
+                     struct remote **remote);
+
+/* Free; nobody may be waiting.  NULL is ignored. */
+void remote_close(struct remote *remote);
+
+/* As given to remote_open(), borrowed. */
+const char *remote_name(const struct remote *remote);
+
+/* The same. */
+const char *remote_url(const struct remote *remote);
+
+/* Read up to LEN bytes at OFFSET of PATH: fewer only at its end.  Returns the count; -ENOENT. */
+ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len);
+
+/* Read the whole file PATH of at most LIMIT bytes.  *DATA is malloc'ed, the caller frees it.  0; -ENOENT; -EFBIG. */
+int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len);
+
+/* Size and time of PATH.  0, -ENOENT. */
+int remote_stat(struct remote *remote, const char *path, struct remote_stat *st);
+
+/*
+ * Put BODY as PATH, whole and durably or not at all.  Without REPLACE, -EEXIST where PATH is there.  0 once the remote
+ * has it.
+ */
+int remote_put(struct remote *remote, const char *path, const struct remote_body *body, bool replace);
+
+/* Remove the file PATH.  0; -ENOENT. */
+int remote_remove(struct remote *remote, const char *path);
+
+/* Call EACH for every file in FOLDER and the folders below it, in no order, until it answers other than 0, which is
+ * returned.  A folder that is not there holds nothing.  0. */
+int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg);
+
+/* Requests made and bytes that came and went, so far. */
+struct remote_counts {
+	uint64_t requests;
+	uint64_t received_bytes;
+	uint64_t sent_bytes;
+	uint64_t failures;
+};
+
+/* What REMOTE did so far. */
+void remote_counts(const struct remote *remote, struct remote_counts *counts);
+
+/* Whether the failure ERROR may pass by itself: a retry makes sense. */
+bool remote_may_pass(int error);
+
+#endif

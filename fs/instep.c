@@ -1,0 +1,291 @@
+#include "fs/instep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/wire.h"
+
+#define RECORD_SIZE_MAX 65536
+#define FIRST_LINE "revfs-instep 1\n"
+#define SUFFIX ".step"
+#define TEMPORARY "step.new"
+
+/* Make the folder NAME, for those who share the folder ABOVE, too, and open it as PATH. */
+static int make_folder(const struct io *io, int above, const char *name, const char *path)
+{
+	struct stat upper, st;
+	int fd, error = io_mkdir(io, above, name, 0777);
+
+	if (error && error != -EEXIST)
+		return error;
+	fd = io_open(io, above, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	/* One that is another user's was theirs to share. */
+	if (!io->ops->fstat(io->arg, above, &upper) && !io->ops->fstat(io->arg, fd, &st) && (upper.st_mode & S_IWGRP) &&
+	    (upper.st_mode & 02777 & ~st.st_mode))
+		io_chmod(io, fd, (st.st_mode | (upper.st_mode & 02777)) & 07777);
+	return fd;
+}
+
+int instep_open_folder(const struct io *io, const char *git_dir, bool create)
+{
+	int fd, top = io_open(io, AT_FDCWD, git_dir, O_RDONLY | O_DIRECTORY, 0);
+	int error = 0;
+
+	if (top < 0)
+		return top;
+	if (create) {
+		const char *name = &INSTEP_FOLDER[strlen("revfs/")];
+		/* The store may be a link to another disk: the dot behind it lets it be followed. */
+		int store = make_folder(io, top, "revfs", "revfs/.");
+		int folder = store < 0 ? store : make_folder(io, store, name, name);
+
+		error = folder < 0 ? folder : 0;
+		io_close(io, folder);
+		io_close(io, store);
+	}
+	fd = error ? error : io_open(io, top, INSTEP_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+	io_close(io, top);
+	return fd;
+}
+
+static void file_name(const char *path, const char *suffix, char name[INSTEP_NAME_SIZE])
+{
+	struct id id;
+
+	id_of(path, strlen(path), &id);
+	id_format(&id, name);
+	strcat(name, suffix);
+}
+
+void instep_stat_name(const char *path, char name[INSTEP_NAME_SIZE])
+{
+	file_name(path, ".stat", name);
+}
+
+/* A path on one line: what is not printable ASCII, and the percent sign, as %XX. */
+static void put_path(struct buffer *text, const char *path)
+{
+	for (; *path; path++) {
+		char code[4];
+
+		if (*path > ' ' && *path < 127 && *path != '%') {
+			buffer_put8(text, (uint8_t)*path);
+			continue;
+		}
+		snprintf(code, sizeof(code), "%%%02X", (unsigned char)*path);
+		buffer_append(text, code, 3);
+	}
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789ABCDEF", *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Undo it in place.  False for what put_path() does not write. */
+static bool take_path(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		int high, low;
+
+		if (*text <= ' ' || *text >= 127)
+			return false;
+		if (*text != '%') {
+			*out++ = *text;
+			continue;
+		}
+		high = hex_digit(text[1]);
+		low = high < 0 ? -1 : hex_digit(text[2]);
+		if (low < 0 || high + low == 0)
+			return false;
+		*out++ = (char)(high << 4 | low);
+		text += 2;
+	}
+	*out = '\0';
+	return true;
+}
+
+static void put_root(struct buffer *text, const char *key, bool present, const struct id *id)
+{
+	char line[16 + ID_HEX_SIZE], hex[ID_HEX_SIZE];
+
+	if (!present)
+		return;
+	snprintf(line, sizeof(line), "%s %s\n", key, id_format(id, hex));
+	buffer_append(text, line, strlen(line));
+}
+
+/* Who writes holds the lock of the worktree: what a kill leaves unfinished makes place for the next. */
+static int replace(const struct io *io, int folder, const char *name, const void *data, size_t len)
+{
+	int fd, error;
+
+	io_unlink(io, folder, TEMPORARY);
+	fd = io_open(io, folder, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	error = fd < 0 ? fd : io_write_exact(io, fd, data, len, 0);
+
+	if (fd >= 0)
+		io_share_file(io, folder, fd);
+	if (!error)
+		error = io_fsync(io, fd);
+	io_close(io, fd);
+	if (!error)
+		error = io_rename(io, folder, TEMPORARY, folder, name);
+	if (error && fd >= 0)
+		io_unlink(io, folder, TEMPORARY);
+	return error ? error : io_fsync_dir(io, folder, ".");
+}
+
+int instep_write(const struct io *io, int folder, const char *path, const struct instep *record)
+{
+	struct buffer text = {0};
+	char name[INSTEP_NAME_SIZE];
+	int error;
+
+	buffer_append(&text, FIRST_LINE, strlen(FIRST_LINE));
+	put_root(&text, "root", record->has_root, &record->root);
+	put_root(&text, "replaces", record->has_replaces, &record->replaces);
+	put_root(&text, "checkout", record->has_checkout, &record->checkout);
+	buffer_append(&text, "path ", 5);
+	put_path(&text, path);
+	buffer_put8(&text, '\n');
+	file_name(path, SUFFIX, name);
+	error = text.failed ? -ENOMEM : replace(io, folder, name, text.data, text.len);
+	buffer_release(&text);
+	return error;
+}
+
+/* The rest of the line at *TEXT behind KEY and a blank, NUL-terminated in place; *TEXT goes to the next line.  NULL
+ * where the line has another key. */
+static char *take_line(char **text, const char *key)
+{
+	size_t len = strlen(key);
+	char *value = *text + len + 1, *end;
+
+	if (strncmp(*text, key, len) || (*text)[len] != ' ')
+		return NULL;
+	end = strchr(value, '\n');
+	if (!end)
+		return NULL;
+	*end = '\0';
+	*text = end + 1;
+	return value;
+}
+
+static bool take_root(char **text, const char *key, bool *present, struct id *id)
+{
+	char *value = take_line(text, key);
+
+	*present = value;
+	return !value || !id_parse(value, strlen(value), id);
+}
+
+/* Parse a whole record, in place.  *PATH points into TEXT. */
+static int parse(char *text, size_t len, char **path, struct instep *record)
+{
+	if (strlen(text) != len || strncmp(text, FIRST_LINE, strlen(FIRST_LINE)))
+		return -EBADMSG;
+	text += strlen(FIRST_LINE);
+	*record = (struct instep){0};
+	if (!take_root(&text, "root", &record->has_root, &record->root) ||
+	    !take_root(&text, "replaces", &record->has_replaces, &record->replaces) ||
+	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout))
+		return -EBADMSG;
+	*path = take_line(&text, "path");
+	if (!*path || *text || !take_path(*path))
+		return -EBADMSG;
+	return 0;
+}
+
+/* Read the record in the file NAME.  *TEXT is to be freed; *PATH points into it. */
+static int read_record(const struct io *io, int folder, const char *name, struct instep *record, char **text,
+                       char **path)
+{
+	void *data;
+	size_t len;
+	int error = io_read_file(io, folder, name, RECORD_SIZE_MAX, &data, &len);
+
+	if (error)
+		return error == -EFBIG ? -EBADMSG : error;
+	error = parse(data, len, path, record);
+	if (error)
+		free(data);
+	else
+		*text = data;
+	return error;
+}
+
+int instep_read(const struct io *io, int folder, const char *path, struct instep *record)
+{
+	char name[INSTEP_NAME_SIZE], *text, *found;
+	struct instep read;
+	int error;
+
+	file_name(path, SUFFIX, name);
+	error = read_record(io, folder, name, &read, &text, &found);
+	if (error)
+		return error;
+	if (strcmp(found, path))
+		error = -EBADMSG;
+	else
+		*record = read;
+	free(text);
+	return error;
+}
+
+int instep_remove(const struct io *io, int folder, const char *path)
+{
+	char name[INSTEP_NAME_SIZE];
+	int error;
+
+	instep_stat_name(path, name);
+	io_unlink(io, folder, name);
+	file_name(path, SUFFIX, name);
+	error = io_unlink(io, folder, name);
+	return error == -ENOENT ? 0 : error;
+}
+
+struct each {
+	const struct io *io;
+	int folder;
+	int (*each)(void *arg, const char *path, const struct instep *record);
+	void *arg;
+};
+
+static int each_name(void *arg, const char *name)
+{
+	struct each *e = arg;
+	size_t len = strlen(name);
+	struct instep record;
+	char *text, *path;
+	int answer;
+
+	if (len != ID_HEX_SIZE - 1 + strlen(SUFFIX) || strcmp(name + ID_HEX_SIZE - 1, SUFFIX))
+		return 0;
+	answer = read_record(e->io, e->folder, name, &record, &text, &path);
+	/* Gone, or damaged: no record any more. */
+	if (answer == -ENOENT || answer == -EBADMSG || answer == -ELOOP || answer == -EFBIG)
+		return 0;
+	if (answer)
+		return answer;
+	answer = e->each(e->arg, path, &record);
+	free(text);
+	return answer;
+}
+
+int instep_each(const struct io *io, int folder, int (*each)(void *arg, const char *path, const struct instep *record),
+                void *arg)
+{
+	struct each e = {.io = io, .folder = folder, .each = each, .arg = arg};
+
+	return io_list(io, folder, ".", each_name, &e);
+}

@@ -1,0 +1,94 @@
+#include <errno.h>
+#include <linux/fuse.h>
+#include <string.h>
+
+#include "fs/ops.h"
+#include "fs/view.h"
+
+/* An answer to READDIR or READDIRPLUS while it is filled. */
+struct answer {
+	fuse_req_t req;
+	struct view *view;
+	char *data;
+	size_t size;
+	size_t len;
+};
+
+static int answer_add(void *arg, const struct view_item *item)
+{
+	struct answer *answer = arg;
+	struct stat attr = {.st_ino = item->ino, .st_mode = item->type};
+	size_t len = fuse_add_direntry(answer->req, answer->data + answer->len, answer->size - answer->len, item->name,
+	                               &attr, (off_t)item->cookie);
+
+	if (len > answer->size - answer->len)
+		return 1;
+	answer->len += len;
+	return 0;
+}
+
+static int answer_add_plus(void *arg, const struct view_item *item)
+{
+	struct answer *answer = arg;
+	struct fuse_entry_param param = {0};
+	struct view_entry entry;
+	size_t len = fuse_add_direntry_plus(answer->req, NULL, 0, item->name, NULL, 0);
+	int err;
+
+	/* Only what fits is counted. */
+	if (len > answer->size - answer->len)
+		return 1;
+	err = view_take_item(answer->view, item, &entry);
+	if (err)
+		return err;
+	param.ino = entry.id;
+	param.attr = entry.attr;
+	param.attr_timeout = entry.attr_timeout_s;
+	param.entry_timeout = entry.entry_timeout_s;
+	answer->len += fuse_add_direntry_plus(answer->req, answer->data + answer->len, answer->size - answer->len,
+	                                      item->name, &param, (off_t)item->cookie);
+	return 0;
+}
+
+/* Un-count what an answer counted that did not arrive. */
+static void answer_forget(const struct answer *answer)
+{
+	size_t at = 0;
+
+	while (at < answer->len) {
+		const struct fuse_direntplus *entry = (const void *)(answer->data + at);
+
+		if (entry->entry_out.nodeid)
+			view_forget(answer->view, entry->entry_out.nodeid, 1);
+		at += FUSE_DIRENTPLUS_SIZE(entry);
+	}
+}
+
+static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, view_each add, bool counted)
+{
+	struct answer answer = {.req = req,
+	                        .view = ops_begin(req),
+	                        .data = ops_scratch(),
+	                        .size = size < OPS_READ_MAX ? size : OPS_READ_MAX};
+	int err = offset < 0 ? -EINVAL : view_list(answer.view, ino, (uint64_t)offset, add, &answer);
+
+	/* An error behind entries is told when the kernel comes back for what is behind them. */
+	if (err && answer.len == 0) {
+		ops_fail(req, err);
+		return;
+	}
+	if (fuse_reply_buf(req, answer.data, answer.len) == -ENOENT && counted)
+		answer_forget(&answer);
+}
+
+void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, offset, answer_add, false);
+}
+
+void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	(void)fi;
+	list(req, ino, size, offset, answer_add_plus, true);
+}

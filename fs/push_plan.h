@@ -1,0 +1,79 @@
+/*
+ * What a remote lacks of some roots: packs, in the order in which they must come, and the roots.
+ *
+ * Goes downwards from the roots, from page to page and pack to pack, and no further than to packs that the remote has:
+ * whoever put one there put first what its pages name.  Records are told apart by where they lie, since two copies of a
+ * page may say differently where its parts are.  Belongs to one thread.
+ */
+#ifndef FS_PUSH_PLAN_H
+#define FS_PUSH_PLAN_H
+
+#include "cache/id_set.h"
+#include "cache/remote_store.h"
+#include "cache/store.h"
+#include "fs/pointer.h"
+
+enum push_how {
+	PUSH_THERE, /* nothing is to be done */
+	PUSH_WHOLE, /* the pack goes as it is: everything in it is reachable */
+	PUSH_PART,  /* what is reachable goes into a new pack, and a moved file says where */
+	PUSH_MOVED, /* it was repacked here: where its records went is to be said */
+};
+
+struct push_pack {
+	struct pack_id id;
+	enum push_how how;
+	uint64_t bytes;          /* of WHOLE and PART, about */
+	struct pack_entry *keep; /* of PART, by offset */
+	size_t keep_count;
+	struct moved_entry *moved; /* of PART what the remote's moved file says already, of MOVED what ours says */
+	size_t moved_count;
+	bool *followed; /* of MOVED: which of these are needed, and are to be said there */
+	size_t *below;  /* packs that must be there before it, by number */
+	size_t below_count;
+};
+
+struct push_root {
+	struct id id;
+	void *file; /* its bytes; NULL: the remote has it */
+	size_t len;
+};
+
+struct push_plan {
+	struct store *store;     /* borrowed; NULL: none */
+	struct remote_store *to; /* borrowed */
+	bool to_nothing;         /* there is no store there yet: nothing is asked */
+	struct push_pack *packs; /* in the order in which they were met */
+	size_t packs_count, packs_room;
+	size_t *order; /* their numbers, as they must come */
+	struct push_root *roots;
+	size_t roots_count, roots_room;
+	struct pack_id missing; /* with -ENODATA: a pack that is neither here nor there */
+	bool has_missing;
+	/* private */
+	size_t *slots; /* a hash table of the packs: their numbers and 1, 0 for none */
+	size_t slots_size;
+	struct id_set asked, present; /* packs that the remote was asked for, and those it has */
+	struct id_set seen, pages, known_roots;
+	struct key_set chunks;
+	struct push_todo *todo;
+};
+
+/*
+ * Take the root that POINTER names, and everything below it, into the plan (zeroed but for store and remote).
+ * Returns 0; -ENODATA where something is neither here nor there; -EBADMSG, -ENOTSUP of what is here; errors of the
+ * remote; -ENOMEM.
+ */
+int push_plan_root(struct push_plan *plan, const struct pointer *pointer);
+
+/* Once all roots are in: decide of each pack how it goes, and the order.  Errors as above. */
+int push_plan_finish(struct push_plan *plan);
+
+/* What the moved file of PACK at the remote says: *ENTRIES malloc'ed, none where there is no file, or a damaged one,
+ * which is to be written anew.  0, errors of the remote. */
+int push_read_moved(struct remote_store *to, const struct pack_id *pack, struct moved_entry **entries, size_t *count);
+
+/* Free what it holds. */
+void push_plan_release(struct push_plan *plan);
+
+#endif

@@ -1,0 +1,307 @@
+#!/bin/bash
+# revfs push: a clone that has no data reads what was pushed, and nothing else was.
+. "${0%/*}/../cli/harness"
+
+two_snapshots() {
+	new_repo
+	mkdir -p data/sub
+	seq 3000 >data/sub/numbers
+	head -c 600000 /dev/urandom >data/large
+	echo one >data/a.txt
+	revfs -q snapshot -m first data
+	git tag v1
+	head -c 100000 /dev/urandom >data/new
+	rm data/a.txt
+	revfs -q snapshot -m second
+	revfs remote add lab ../store
+}
+
+# One pack has what was never published beside what was pushed.
+publish_a_part() {
+	new_repo
+	mkdir public secret
+	head -c 300000 /dev/urandom >public/a
+	seq 1000 >public/b
+	head -c 300000 /dev/urandom >secret/b
+	revfs -q snapshot -m both public secret
+	git rm -q secret.revfs
+	git commit -q --amend -m public
+	revfs remote add lab ../store
+	revfs -q push
+}
+
+# clone_equals REV...: a clone reads REV from the remote alone, and it is the same as here.
+clone_equals() {
+	local revision
+	rm -rf ../clone ../here ../there
+	git clone -q . ../clone
+	git -C ../clone config revfs.remote.lab.url "$PWD/../store"
+	for revision in $(git rev-parse "$@"); do
+		rm -rf ../here ../there
+		revfs -q export "$revision" ../here
+		revfs -q -C ../clone export "$revision" "$PWD/../there"
+		diff -r ../here ../there
+	done
+}
+
+# What varies from run to run.
+NUMBERS='s/ roots, [0-9.]+ [A-Za-z]+(, [0-9.]+ s)?/ roots, N, N s/;s/"(bytes|requests|seconds)":[0-9.e-]+/"\1":N/g'
+
+objects() { (cd ../store && find . -type f | sort); }
+
+test_what_is_pushed_is_read_by_a_clone() {
+	two_snapshots
+	FILTER=$NUMBERS expect revfs push -n <<-'END'
+	lab: 4 packs, 2 roots, N, N s
+	nothing was sent
+	END
+	[ ! -e ../store ]
+	FILTER=$NUMBERS expect revfs push <<-'END'
+	lab: 4 packs, 2 roots, N, N s
+	END
+	clone_equals HEAD v1
+	expect revfs push <<-'END'
+	lab: has everything
+	END
+	[ "$(objects | wc -l)" = 7 ]
+	[ -z "$(ls ../store/tmp)" ]
+}
+
+test_only_the_named_revision_with_its_history_goes() {
+	two_snapshots
+	revfs -q push lab v1
+	clone_equals v1
+	[ "$(find ../store/roots -type f | wc -l)" = 1 ]
+	revfs -q -C ../clone export main "$PWD/../none" 2>../said && return 1
+	# The rest follows.
+	FILTER=$NUMBERS expect revfs push --json <<-'END'
+	{"remote":"lab","dry_run":false,"commits":1,"packs":2,"roots":1,"bytes":N,"requests":N,"seconds":N}
+	END
+	clone_equals HEAD v1
+}
+
+test_the_tip_alone_goes_without_history() {
+	two_snapshots
+	revfs -q push --tip
+	clone_equals HEAD
+	[ "$(find ../store/roots -type f | wc -l)" = 1 ]
+	# It confirms nothing of the history.
+	revfs -q push
+	clone_equals HEAD v1
+}
+
+test_all_refs_go() {
+	two_snapshots
+	git checkout -q -b side v1
+	revfs -q checkout
+	echo side >data/side
+	head -c 50000 /dev/urandom >data/noise
+	revfs -q snapshot -m side
+	git checkout -q main
+	revfs -q push --all
+	clone_equals main v1 side
+}
+
+# A pack holds what was never published: only the rest of it goes.
+test_what_was_never_published_does_not_leak() {
+	local pack
+	publish_a_part
+	clone_equals HEAD
+	# The bytes of the secret do not compress: they would stand there as they are.
+	head -c 40 secret/b >../needle
+	for pack in ../store/packs/*/*; do
+		python3 -c 'import sys; sys.exit(open(sys.argv[1],"rb").read() in open(sys.argv[2],"rb").read())' \
+			../needle "$pack"
+	done
+	[ "$(find ../store -name '*.moved' | wc -l)" = 2 ]
+	# Published later, the rest of the pack follows, and nothing goes twice.
+	git tag public
+	git reset -q --hard 'HEAD@{1}'
+	revfs -q push
+	clone_equals HEAD public
+	[ "$(find ../store -name '*.moved' | wc -l)" = 2 ]
+	[ "$(find ../store/packs -type f ! -name '*.moved' -size +200k | wc -l)" = 2 ]
+	[ -z "$(ls .git/revfs/tmp)" ]
+}
+
+test_what_was_repacked_here_is_found_there() {
+	two_snapshots
+	git tag -d v1 >/dev/null
+	git reset -q --hard HEAD~1
+	revfs -q checkout -f
+	git tag old
+	git reflog expire --expire=now --all
+	rm -f .git/ORIG_HEAD
+	revfs -q gc --keep 0s
+	revfs -q gc --keep 0s
+	revfs -q push
+	clone_equals HEAD
+}
+
+test_a_second_remote_gets_everything() {
+	two_snapshots
+	revfs -q push
+	revfs remote add backup ../backup
+	revfs -q push backup
+	diff -r ../store ../backup
+}
+
+# The remote has a part of a pack, in another: a clone's pages go on to name the first.
+test_a_clone_pushes_to_a_remote_of_moved_packs() {
+	publish_a_part
+	git clone -q . ../theirs
+	cd ../theirs || return 1
+	git config revfs.remote.lab.url "$PWD/../store"
+	revfs -q checkout
+	head -c 5000 /dev/urandom >public/theirs
+	revfs -q snapshot -m theirs
+	revfs -q push
+	clone_equals HEAD HEAD~1
+}
+
+# Somebody else's moved file leads nowhere: what it speaks of goes again.
+test_a_moved_file_that_leads_nowhere_is_mended() {
+	publish_a_part
+	# As if the push had been killed, and the disk had lost what came before.
+	find ../store/packs -type f ! -name '*.moved' -delete
+	rm -r ../store/roots .git/revfs/pushed
+	revfs -q push
+	clone_equals HEAD
+}
+
+# From a clone that holds a part only: what it made goes, what it lacks is there already.
+test_a_clone_that_holds_a_part_pushes_its_own() {
+	two_snapshots
+	revfs -q push
+	git clone -q . ../theirs
+	cd ../theirs || return 1
+	git config revfs.remote.lab.url "$PWD/../store"
+	revfs -q checkout
+	head -c 200000 /dev/urandom >data/theirs
+	revfs -q snapshot -m theirs
+	FILTER=$NUMBERS expect revfs push <<-'END'
+	lab: 2 packs, 1 roots, N, N s
+	END
+	clone_equals HEAD HEAD~2
+	# A remote that lacks what only the other has cannot be served from here.
+	revfs remote add empty ../empty
+	revfs push empty 2>../said && return 1
+	grep -q "cannot push 'data': " ../said
+}
+
+# What is only there may name what is here: it is looked at before anything is removed.
+test_garbage_is_collected_in_a_clone_that_holds_a_part() {
+	two_snapshots
+	revfs -q push
+	git clone -q . ../theirs
+	cd ../theirs || return 1
+	git config revfs.remote.lab.url "$PWD/../store"
+	revfs -q checkout
+	head -c 200000 /dev/urandom >data/theirs
+	revfs -q snapshot -m theirs
+	head -c 200000 /dev/urandom >data/dropped
+	revfs -q snapshot -m dropped
+	git reset -q --hard HEAD~1
+	git reflog expire --expire=now --all
+	rm -f .git/ORIG_HEAD
+	revfs -q checkout -f
+	revfs -q gc --keep 0s
+	revfs -q gc --keep 0s
+	[ "$(find .git/revfs/packs -size +150k -type f | wc -l)" = 1 ]
+	revfs -q export HEAD ../all
+	cmp ../all/data/theirs data/theirs
+	# Nothing is removed where that cannot be looked at.
+	mv ../store ../away
+	revfs -q cache clear
+	git config revfs.io-timeout 1
+	revfs gc --keep 0s 2>../said && return 1
+	grep -q 'nothing was removed' ../said
+}
+
+test_the_shared_files_word_is_not_enough() {
+	two_snapshots
+	git commit -qm shared .revfs/config
+	git config --remove-section revfs.remote.lab
+	expect revfs push <<-'END'
+	--- stderr
+	revfs: only the shared '.revfs/config' names 'SCRATCH/test_the_shared_files_word_is_not_enough/store' for the remote 'lab': 'revfs push --yes' pushes there, now and later
+	--- status 11
+	END
+	[ ! -e ../store ]
+	revfs -q push --yes
+	revfs -q push
+	clone_equals HEAD
+}
+
+test_a_store_that_is_gone_is_not_made_again() {
+	two_snapshots
+	revfs -q push
+	rm -rf ../store
+	mkdir ../store
+	echo more >data/more
+	revfs -q snapshot -m more
+	expect revfs push <<-'END'
+	--- stderr
+	revfs: there is no store at the remote 'lab' (SCRATCH/test_a_store_that_is_gone_is_not_made_again/store), where there was one: is it mounted?  'revfs remote set-url' names another
+	--- status 5
+	END
+	[ -z "$(ls ../store)" ]
+	# Another URL begins anew.
+	revfs remote set-url lab ../elsewhere
+	revfs -q push
+}
+
+# Somebody emptied the remote and began anew: what it once confirmed counts no more.
+test_a_remote_that_was_made_anew_gets_everything() {
+	two_snapshots
+	revfs -q push
+	rm -rf ../store/packs ../store/roots
+	revfs -q push
+	clone_equals HEAD v1
+}
+
+test_what_cannot_be_written_is_told() {
+	two_snapshots
+	echo plain >../store
+	revfs push 2>../said && return 1
+	grep -q "the remote 'lab'" ../said
+	rm ../store
+	mkdir ../store
+	echo 'revfs-store 2.0' >../store/revfs-store
+	expect revfs push <<-'END'
+	--- stderr
+	revfs: the store at the remote 'lab' was written by a later version of revfs: upgrade this one
+	--- status 11
+	END
+}
+
+# Killed at any moment: what is there is whole, and the same push again finishes it.
+test_a_killed_push_is_finished_by_the_next() {
+	local round hits=0
+	two_snapshots
+	for round in 1 2 3 4 5 6 7 8; do
+		rm -rf ../store .git/revfs/pushed
+		revfs -q push &
+		sleep "0.00$((round * 3 % 10))"
+		kill -9 $! 2>/dev/null && hits=$((hits + 1))
+		wait $! || true
+		revfs -q push
+		clone_equals HEAD v1
+	done
+	[ $hits -gt 0 ]
+}
+
+test_two_push_at_once() {
+	local one two
+	two_snapshots
+	revfs -q push &
+	one=$!
+	revfs -q push &
+	two=$!
+	wait $one
+	wait $two
+	clone_equals HEAD v1
+	[ -z "$(ls ../store/tmp)" ]
+}
+
+run_tests

@@ -1,0 +1,189 @@
+#!/bin/bash
+# Reading from a remote that is an HTTP server.
+. "${0%/*}/../cli/harness"
+
+# Serve the folder $1 with the options behind it: its address is $URL, its log ../ready.log.
+serve() {
+	rm -f ../ready ../ready.*
+	"$TESTS_DIR/servers/http" "$(realpath "$1")" "$PWD/../ready" "${@:2}" &
+	wait_for 20 test -e ../ready
+	URL=$(cat ../ready)
+}
+
+plan() {
+	if [ -n "$1" ]; then echo "$1" >../ready.plan; else rm -f ../ready.plan; fi
+}
+
+# A clone without data of a repository whose data was pushed to ../store.
+new_clone() {
+	new_repo
+	mkdir -p data/sub
+	seq 3000 >data/sub/numbers
+	head -c 600000 /dev/urandom >data/large
+	echo one >data/a.txt
+	head -c 5000 /dev/urandom >data/b
+	revfs -q snapshot -m first data
+	revfs remote add lab ../store
+	revfs -q push
+	cd ..
+	mv repo origin
+	git clone -q origin repo
+	cd repo || return 1
+	git config revfs.io-timeout 20
+}
+
+assert_all_there() {
+	rm -rf ../out
+	revfs -q export HEAD:data ../out
+	diff -r ../out ../origin/data
+}
+
+test_a_clone_reads_from_a_server() {
+	local pack
+	new_clone
+	serve ../store
+	revfs remote add lab "$URL/"
+	assert_all_there
+	# By ranges, each of a record.
+	grep -qE '^GET /packs/.* bytes=[0-9]+-[0-9]+ 206$' ../ready.log
+	[ "$(cut -d' ' -f4 ../ready.log | sort -u)" = 206 ]
+	# What was read once is kept: the pack of data is asked for no more.
+	pack=$(find ../store/packs -type f -size +500k -printf '%f')
+	grep -q "$pack" ../ready.log
+	rm ../ready.log
+	assert_all_there
+	if grep "$pack" ../ready.log; then return 1; fi
+	revfs -q cache clear
+	assert_all_there
+	grep -q "$pack" ../ready.log
+	revfs -q checkout
+	echo more >data/more
+	revfs -q snapshot -m more
+	head -c 1000 /dev/urandom >data/noise
+	revfs -q snapshot -m noise
+	revfs push >../said 2>&1 && return 1
+	grep -q "to the remote 'lab' ($URL/): Read-only file system" ../said
+}
+
+test_servers_of_all_kinds() {
+	local options
+	new_clone
+	for options in no-ranges no-head chunked 'chunked no-ranges no-head'; do
+		# shellcheck disable=SC2086 # several
+		serve ../store $options
+		revfs -q cache clear
+		git config revfs.remote.lab.url "$URL"
+		assert_all_there
+	done
+}
+
+test_redirects_are_followed_without_the_password() {
+	local target
+	new_clone
+	serve ../store
+	target=$URL
+	mkdir ../front
+	(cd ../front && mkdir x && cd x && serve ../../store "redirect=$target" && echo "$URL" >../url && sleep 60) &
+	wait_for 20 test -e ../front/url
+	git config revfs.remote.lab.url "$(cat ../front/url)"
+	assert_all_there
+	kill $!
+}
+
+test_passwords() {
+	local host
+	new_clone
+	serve ../store auth=ada:secret
+	git config revfs.remote.lab.url "$URL"
+	expect revfs cat HEAD:data/a.txt <<-'END'
+	--- stderr
+	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	--- status 6
+	END
+	host=${URL#http://}
+	git config revfs.remote.lab.url "http://ada:secret@$host"
+	expect revfs cat HEAD:data/a.txt <<-'END'
+	one
+	END
+	revfs -q cache clear
+	git config revfs.remote.lab.url "$URL"
+	printf 'machine 127.0.0.1 login ada password secret\n' >~/.netrc
+	chmod 600 ~/.netrc
+	expect revfs cat HEAD:data/a.txt <<-'END'
+	one
+	END
+	rm ~/.netrc
+}
+
+test_wrong_answers_are_not_believed() {
+	local wrong
+	new_clone
+	serve ../store
+	git config revfs.remote.lab.url "$URL"
+	for wrong in flip wrong-range; do
+		plan $wrong
+		revfs cat HEAD:data/b >../got 2>../said && return 1
+		[ ! -s ../got ]
+		grep -q "cannot read 'HEAD:data/b'" ../said
+		# Another one that is good helps.
+		git config revfs.remote.store.url "$PWD/../store"
+		revfs cat HEAD:data/b | cmp - ../origin/data/b
+		git config --unset revfs.remote.store.url
+		plan ''
+		revfs -q cache clear
+	done
+	revfs cat HEAD:data/b | cmp - ../origin/data/b
+}
+
+test_what_passes_is_waited_for() {
+	local wrong
+	new_clone
+	serve ../store
+	git config revfs.remote.lab.url "$URL"
+	for wrong in 503 500 cut; do
+		revfs -q cache clear
+		rm -f ../ready.log
+		plan $wrong
+		revfs cat HEAD:data/b >../got &
+		wait_for 20 test -s ../ready.log
+		plan ''
+		wait $!
+		cmp ../got ../origin/data/b
+	done
+}
+
+test_a_server_that_stalls_can_be_given_up() {
+	local status=0
+	new_clone
+	serve ../store
+	git config revfs.remote.lab.url "$URL"
+	plan stall
+	revfs cat HEAD:data/b &
+	wait_for 20 test -s ../ready.log
+	kill -TERM $!
+	wait $! || status=$?
+	[ $status = 143 ]
+	plan ''
+}
+
+test_no_server_ends_the_wait_in_time() {
+	new_clone
+	git config revfs.remote.lab.url http://127.0.0.1:9
+	git config revfs.io-timeout 1
+	revfs cat HEAD:data/b >../got 2>../said && return 1
+	[ ! -s ../got ]
+	grep -q "cannot read 'HEAD:data/b': Connection refused" ../said
+}
+
+test_a_mount_reads_from_a_server() {
+	[ -w /dev/fuse ] || skip "no /dev/fuse"
+	new_clone
+	serve ../store
+	git config revfs.remote.lab.url "$URL"
+	mkdir ../mnt
+	revfs mount . ../mnt
+	diff -r ../mnt/@HEAD/data ../origin/data
+	revfs umount ../mnt
+}
+
+run_tests

@@ -1,0 +1,218 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/instep.h"
+#include "tests/support/scratch.h"
+
+static const struct io *io;
+static int folder;
+
+static int setup(void **state)
+{
+	(void)state;
+	io = io_system();
+	folder = instep_open_folder(io, scratch_open(), true);
+	return folder < 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	io_close(io, folder);
+	scratch_close();
+	return 0;
+}
+
+static struct instep sample(void)
+{
+	struct instep record = {.has_root = true, .has_replaces = true, .has_checkout = true};
+
+	memset(record.root.bytes, 1, ID_SIZE);
+	memset(record.replaces.bytes, 2, ID_SIZE);
+	memset(record.checkout.bytes, 3, ID_SIZE);
+	return record;
+}
+
+static void a_record_is_read_as_it_was_written(void **state)
+{
+	struct instep want = sample(), got;
+
+	(void)state;
+	for (unsigned bits = 0; bits < 8; bits++) {
+		want.has_root = bits & 1;
+		want.has_replaces = bits & 2;
+		want.has_checkout = bits & 4;
+		assert_int_equal(instep_write(io, folder, "a/b", &want), 0);
+		assert_int_equal(instep_read(io, folder, "a/b", &got), 0);
+		assert_int_equal(got.has_root, want.has_root);
+		assert_int_equal(got.has_replaces, want.has_replaces);
+		assert_int_equal(got.has_checkout, want.has_checkout);
+		assert_true(!got.has_root || id_equal(&got.root, &want.root));
+		assert_true(!got.has_replaces || id_equal(&got.replaces, &want.replaces));
+		assert_true(!got.has_checkout || id_equal(&got.checkout, &want.checkout));
+	}
+}
+
+static void an_absent_record_is_enoent(void **state)
+{
+	struct instep record;
+
+	(void)state;
+	assert_int_equal(instep_read(io, folder, "absent", &record), -ENOENT);
+	assert_int_equal(instep_remove(io, folder, "absent"), 0);
+}
+
+static void a_removed_record_takes_its_stat_cache_along(void **state)
+{
+	struct instep record = sample();
+	char name[INSTEP_NAME_SIZE];
+
+	(void)state;
+	assert_int_equal(instep_write(io, folder, "gone", &record), 0);
+	instep_stat_name("gone", name);
+	scratch_sh("touch revfs/worktree/%s", name);
+	assert_int_equal(instep_remove(io, folder, "gone"), 0);
+	assert_int_equal(instep_read(io, folder, "gone", &record), -ENOENT);
+	scratch_sh("test ! -e revfs/worktree/%s", name);
+}
+
+struct seen {
+	char paths[4][64];
+	unsigned count;
+};
+
+static int see(void *arg, const char *path, const struct instep *record)
+{
+	struct seen *seen = arg;
+
+	if (!record->has_root || seen->count == 4)
+		return -EINVAL;
+	strncpy(seen->paths[seen->count++], path, 63);
+	return 0;
+}
+
+static void any_path_is_told_as_it_was(void **state)
+{
+	static const char *const odd = "a%b/\xff\n\x01 \"c\"/100%";
+	struct instep record = sample();
+	struct seen seen = {0};
+
+	(void)state;
+	scratch_sh("rm -f revfs/worktree/*");
+	assert_int_equal(instep_write(io, folder, odd, &record), 0);
+	scratch_sh("touch revfs/worktree/lock revfs/worktree/x.stat");
+	assert_int_equal(instep_each(io, folder, see, &seen), 0);
+	assert_int_equal(seen.count, 1);
+	assert_string_equal(seen.paths[0], odd);
+	assert_int_equal(instep_read(io, folder, odd, &record), 0);
+	scratch_sh("LC_ALL=C grep -q '^path a%%25b/%%FF%%0A%%01%%20\"c\"/100%%25$' revfs/worktree/*.step");
+}
+
+static int stop(void *arg, const char *path, const struct instep *record)
+{
+	(void)path;
+	(void)record;
+	++*(unsigned *)arg;
+	return 7;
+}
+
+static void the_walk_ends_with_an_answer(void **state)
+{
+	struct instep record = sample();
+	unsigned calls = 0;
+
+	(void)state;
+	assert_int_equal(instep_write(io, folder, "one", &record), 0);
+	assert_int_equal(instep_write(io, folder, "two", &record), 0);
+	assert_int_equal(instep_each(io, folder, stop, &calls), 7);
+	assert_int_equal(calls, 1);
+}
+
+/* The name of the file of "x", below the scratch folder. */
+static char *record_path(void)
+{
+	return scratch_output("echo revfs/worktree/$(printf x | sha256sum | cut -d' ' -f1).step");
+}
+
+static void every_truncation_and_flipped_byte_is_refused_or_reads_as_a_record(void **state)
+{
+	struct instep record = sample(), got;
+	char *path = record_path(), *name = strrchr(path, '/') + 1;
+	uint8_t *data;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(instep_write(io, folder, "x", &record), 0);
+	assert_int_equal(io_read_file(io, folder, name, 4096, (void **)&data, &len), 0);
+	for (size_t i = 0; i < len; i++) {
+		assert_int_equal(io_replace_file(io, folder, ".", name, data, i, 0644), 0);
+		assert_int_equal(instep_read(io, folder, "x", &got), -EBADMSG);
+	}
+	for (size_t i = 0; i < len; i++) {
+		int fd = io_open(io, folder, name, O_WRONLY, 0);
+
+		data[i] ^= 0x80;
+		assert_int_equal(io_write_exact(io, fd, data, len, 0), 0);
+		io_close(io, fd);
+		assert_int_equal(instep_read(io, folder, "x", &got), -EBADMSG);
+		data[i] ^= 0x80;
+	}
+	free(data);
+	free(path);
+}
+
+static void a_record_of_another_path_is_refused(void **state)
+{
+	struct instep record = sample();
+	char *path = record_path();
+
+	(void)state;
+	assert_int_equal(instep_write(io, folder, "x", &record), 0);
+	scratch_sh("sed -i 's/^path x/path y/' %s", path);
+	assert_int_equal(instep_read(io, folder, "x", &record), -EBADMSG);
+	scratch_sh("head -c 70000 /dev/zero >%s", path);
+	assert_int_equal(instep_read(io, folder, "x", &record), -EBADMSG);
+	free(path);
+}
+
+static void the_folder_is_made_only_when_asked(void **state)
+{
+	char *dir = scratch_path("other");
+	int fd;
+
+	(void)state;
+	scratch_sh("mkdir other");
+	assert_int_equal(instep_open_folder(io, dir, false), -ENOENT);
+	fd = instep_open_folder(io, dir, true);
+	assert_true(fd >= 0);
+	io_close(io, fd);
+	fd = instep_open_folder(io, dir, false);
+	assert_true(fd >= 0);
+	io_close(io, fd);
+	free(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_record_is_read_as_it_was_written),
+	    cmocka_unit_test(an_absent_record_is_enoent),
+	    cmocka_unit_test(a_removed_record_takes_its_stat_cache_along),
+	    cmocka_unit_test(any_path_is_told_as_it_was),
+	    cmocka_unit_test(the_walk_ends_with_an_answer),
+	    cmocka_unit_test(every_truncation_and_flipped_byte_is_refused_or_reads_as_a_record),
+	    cmocka_unit_test(a_record_of_another_path_is_refused),
+	    cmocka_unit_test(the_folder_is_made_only_when_asked),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# How often the kernel asks: the design's few requests, counted.
+. "${0%/*}/common"
+
+new_small() {
+	new_repo
+	mkdir data
+	for i in {1..200}; do
+		echo "$i" >data/f$i
+	done
+	revfs -q snapshot -m one data >/dev/null
+	git tag v1
+	mount_here
+	ID=$(git rev-parse v1)
+}
+
+# All requests but forgetting.  To look at a file of .revfs costs two look-ups (what was there, what is there) and a read.
+asked() {
+	awk '$1 ~ /^(lookup|getattr|readlink|open|opendir|read|readdir|readdirplus|getxattr|statfs|access|flush|lseek)$/ { n += $2 }
+		END { print n }' "$MNT/.revfs/counters"
+}
+
+test_warm_reads_and_stats_cost_nothing() {
+	local before after
+	new_small
+	cat "$MNT/@$ID"/data/* >../truth
+	find "$MNT/@$ID/data" -printf '%s %p\n' >../found
+	before=$(asked)
+	for i in {1..5}; do
+		cat "$MNT/@$ID"/data/* | cmp - ../truth
+		find "$MNT/@$ID/data" -printf '%s %p\n' | cmp - ../found
+		ls -lR "$MNT/@$ID/data" >/dev/null
+	done
+	after=$(asked)
+	# Each ls asks for extended attributes until it is told that there are none.
+	[ $((after - before)) -le 15 ] || { echo "$((after - before)) requests"; return 1; }
+}
+
+test_a_cold_file_costs_a_look_up_and_a_read() {
+	local lookups reads
+	new_small
+	cat "$MNT/@$ID/data/f1" >/dev/null
+	lookups=$(counter lookup) reads=$(counter read)
+	cat "$MNT/@$ID"/data/f{2..101} >/dev/null
+	[ $(($(counter lookup) - lookups)) -le 104 ]
+	[ $(($(counter read) - reads)) -le 103 ]
+}
+
+test_after_a_listing_a_file_costs_a_read_alone() {
+	local lookups
+	new_small
+	ls -l "$MNT/@$ID/data" >/dev/null
+	lookups=$(counter lookup)
+	cat "$MNT/@$ID"/data/* >/dev/null
+	find "$MNT/@$ID/data" -size +100k
+	[ $(($(counter lookup) - lookups)) -le 2 ]
+	[ "$(counter open)" -le 1 ]
+	[ "$(counter opendir)" -le 1 ]
+}
+
+test_revisions_share_the_memory_of_a_file() {
+	local reads
+	new_small
+	echo more >data/f1
+	tick
+	revfs -q snapshot -m two data >/dev/null
+	git tag v2
+	cat "$MNT/@v1"/data/* >/dev/null
+	ls -l "$MNT/@v2/data" >/dev/null
+	reads=$(counter read)
+	cat "$MNT/@v2"/data/* >/dev/null
+	[ $(($(counter read) - reads)) -le 4 ]
+	# What is one file is not even compared.
+	diff -r "$MNT/@v1/data" "$MNT/@v2/data" | grep -v '^[<>-]' >../said || true
+	[ "$(grep -c . ../said)" = 2 ]
+}
+
+test_absent_names_are_remembered() {
+	local lookups
+	new_small
+	lookups=$(counter lookup)
+	for i in {1..20}; do
+		[ ! -e "$MNT/@$ID/data/nothing" ]
+		[ ! -e "$MNT/nothing" ]
+	done
+	[ $(($(counter lookup) - lookups)) -le 6 ]
+}
+
+# What was looked up is let go when the kernel forgets it.
+test_forgotten_nodes_are_freed() {
+	local nodes
+	need_root
+	new_small
+	find "$MNT/@$ID" -type f -exec cat {} + >/dev/null
+	nodes=$(sed -n 's/^nodes //p' "$MNT/.revfs/status")
+	[ "$nodes" -gt 200 ]
+	few_nodes() {
+		sync
+		echo 2 >/proc/sys/vm/drop_caches
+		[ "$(sed -n 's/^nodes //p' "$MNT/.revfs/status")" -lt 20 ]
+	}
+	echo 2 2>/dev/null >/proc/sys/vm/drop_caches || skip 'caches cannot be dropped here'
+	wait_for 20 few_nodes
+	[ "$(cat "$MNT/@$ID/data/f7")" = 7 ]
+}
+
+run_tests

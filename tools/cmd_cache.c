@@ -1,0 +1,116 @@
+/*
+ * revfs cache: the copies of what remotes hold, which all repositories of a user share.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cache_place.h"
+#include "tools/commands.h"
+#include "tools/config.h"
+#include "tools/output.h"
+#include "tools/shown.h"
+
+struct run {
+	struct cache_place place;
+	struct cached *cached;
+	struct store_size size;
+};
+
+static void print(const struct run *run, uint64_t freed)
+{
+	char packs[32], held[32], limit[32], gone[32];
+
+	if (globals.json) {
+		json_t *object = json_object();
+
+		output_json_path(object, "path", run->place.path);
+		json_object_set_new(object, "bytes", json_integer((json_int_t)run->size.bytes));
+		json_object_set_new(object, "packs", json_integer((json_int_t)run->size.packs));
+		json_object_set_new(object, "limit", json_integer((json_int_t)run->place.limit_bytes));
+		json_object_set_new(object, "freed", json_integer((json_int_t)freed));
+		output_json(stdout, object);
+		return;
+	}
+	if (freed)
+		printf("%s: %s removed\n", shown(run->place.path), output_size(freed, gone));
+	else
+		printf("%s: %s of at most %s, %s packs\n", shown(run->place.path), output_size(run->size.bytes, held),
+		       output_size(run->place.limit_bytes, limit), output_count(run->size.packs, packs));
+}
+
+static int info(struct run *run)
+{
+	if (!globals.quiet || globals.json)
+		print(run, 0);
+	return EXIT_DONE;
+}
+
+static int clear(struct run *run)
+{
+	uint64_t before = run->size.bytes;
+	int error = cached_trim(run->cached, 0);
+
+	if (!error)
+		error = cached_measure(run->cached, &run->size);
+	if (error)
+		return fail(exit_code_of(error), "cannot clear '%s': %s", shown(run->place.path), error_text(error));
+	if (!globals.quiet || globals.json)
+		print(run, before - run->size.bytes);
+	return EXIT_DONE;
+}
+
+static int run_verb(struct run *run, int (*verb)(struct run *run))
+{
+	int error = cache_place_open(&run->place, &run->cached);
+
+	if (!error)
+		error = cached_measure(run->cached, &run->size);
+	if (error)
+		return fail(exit_code_of(error), "cannot open the cache '%s': %s", shown(run->place.path),
+		            error_text(error));
+	return verb(run);
+}
+
+static int cache(int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
+	int (*verb)(struct run * run) = info;
+	struct repo *repo = NULL;
+	struct config *config;
+	struct run run = {0};
+	int error, status;
+
+	while (command_option(&command_cache, argc, argv, "", options) != -1)
+		globals.json = true;
+	if (argc - optind > 1)
+		return fail_usage("too many arguments");
+	if (optind < argc && !strcmp(argv[optind], "clear"))
+		verb = clear;
+	else if (optind < argc && strcmp(argv[optind], "info") != 0)
+		return fail_usage("'%s' is not one of info, clear", argv[optind]);
+	/* Outside a repository the user's settings count. */
+	if (repo_open(".", REPO_ANY, &repo, NULL))
+		repo = NULL;
+	error = config_open(repo, &config);
+	if (error) {
+		status = exit_code_of(error);
+	} else {
+		status = cache_place_find(config, &run.place);
+		config_close(config);
+	}
+	if (!status)
+		status = run_verb(&run, verb);
+	cached_close(run.cached);
+	cache_place_release(&run.place);
+	if (repo)
+		repo_close(repo);
+	return status;
+}
+
+const struct command command_cache = {
+    .name = "cache",
+    .run = cache,
+    .usage = "revfs cache [info | clear] [--json]",
+    .summary = "copies of what remotes hold",
+};

@@ -1,0 +1,625 @@
+/*
+ * revfs checkout: makes datasets of the work tree what their pointer files say.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/codec.h"
+#include "fs/checkout.h"
+#include "fs/ignore_line.h"
+#include "fs/snapshot.h"
+#include "tools/commands.h"
+#include "tools/output.h"
+#include "tools/progress.h"
+#include "tools/session.h"
+#include "tools/shown.h"
+#include "tools/snapshot_report.h"
+#include "tools/stop.h"
+
+#define LOCK_WAIT_MS 10000
+#define NAMED_MAX 300 /* conflicts and failures of one dataset that are named; the others are counted */
+
+struct options {
+	bool force, dry_run;
+	unsigned jobs;
+	int progress;
+};
+
+/* A dataset, or a path in one, that is to be checked out. */
+struct item {
+	struct work_dataset *dataset;
+	const char *inside; /* "" for all */
+	struct pointer pointer;
+};
+
+struct run {
+	struct options options;
+	struct session session;
+	struct worktree wt;
+	struct work_dataset *datasets;
+	size_t count;
+	struct outcome outcome;
+	struct progress *progress;
+	json_t *rows;
+	/* Of the item in the works: */
+	const struct item *item;
+	bool looking;           /* only to see what would be destroyed */
+	char kept[ID_HEX_SIZE]; /* the root of what was stored before it is destroyed, "" for nothing */
+	uint64_t named;
+	int first_failure;
+};
+
+/* The path from the root of the work tree of one below the dataset, malloc'ed. */
+static char *full_path(const struct run *run, const char *path)
+{
+	char *full;
+
+	return asprintf(&full, "%s%s%s", run->item->dataset->path, *path ? "/" : "", path) < 0 ? NULL : full;
+}
+
+static void name_failure(struct run *run, enum checkout_event event, const char *path, int error, bool of_store)
+{
+	int status;
+
+	if (event == CHECKOUT_CONFLICT)
+		status = fail(EXIT_PARTIAL,
+		              "'%s' is neither what it was nor what it should be, and is left: move it away, or let "
+		              "'revfs checkout -f' replace it",
+		              shown(path));
+	else if (of_store)
+		status = session_unreadable(&run->session, path, error);
+	else
+		status = fail(exit_code_of(error), "cannot write '%s': %s", shown(path), error_text(error));
+	if (!run->first_failure)
+		run->first_failure = status;
+}
+
+static void on_event(void *arg, enum checkout_event event, const char *path, int error, bool of_store)
+{
+	struct run *run = arg;
+	bool failure = event == CHECKOUT_CONFLICT || event == CHECKOUT_FAILED;
+	char *full;
+
+	if (run->looking || (!failure && !run->options.dry_run))
+		return;
+	if (failure && run->named++ >= NAMED_MAX)
+		return;
+	full = full_path(run, path);
+	if (!full)
+		return;
+	if (failure)
+		name_failure(run, event, full, error, of_store);
+	else if (!globals.json && !globals.quiet)
+		printf("would %s %s\n", event == CHECKOUT_WRITE ? "write" : "remove", shown(full));
+	free(full);
+}
+
+static void on_progress(void *arg, uint64_t files, uint64_t bytes)
+{
+	struct run *run = arg;
+
+	progress_add(run->progress, files, bytes, 0);
+}
+
+static bool is_in_step(const struct item *item)
+{
+	const struct work_dataset *d = item->dataset;
+
+	return d->has_record && d->record.has_root && !d->record.has_checkout &&
+	       id_equal(&d->record.root, &item->pointer.root);
+}
+
+static void on_problem(void *arg, const char *path, enum problem problem, int error)
+{
+	struct run *run = arg;
+	char *full;
+	int status = EXIT_SYSTEM;
+
+	if (run->named++ >= NAMED_MAX)
+		return;
+	full = full_path(run, path);
+	if (full)
+		status = snapshot_report_problem(full, problem, error);
+	if (!run->first_failure)
+		run->first_failure = status;
+	free(full);
+}
+
+/* Record what is there, with its own writer. */
+static int store_present(struct run *run, struct store_writer *writer, bool is_file, struct snapshot_result *result)
+{
+	struct source *source;
+	struct snapshot_run engine = {
+	    .writer = writer,
+	    .io = io_system(),
+	    .jobs = run->options.jobs ? run->options.jobs : 1,
+	    .level = CODEC_LEVEL_DEFAULT,
+	    .skip_special = true,
+	    .outside_links = true,
+	    .start = io_now(io_system()),
+	    .cancelled = stop_flag(),
+	    .problem = on_problem,
+	    .arg = run,
+	};
+	struct snapshot_dataset dataset = {
+	    .dirfd = run->wt.root, .path = run->item->dataset->path, .is_file = is_file, .folder = -1};
+	int error = source_open(run->session.store, run->session.memory, writer, &source);
+
+	if (error)
+		return error;
+	source_set_fetch(source, remotes_fetch, run->session.remotes);
+	engine.source = source;
+	error = snapshot_dataset(&engine, &dataset, result);
+	if (!error)
+		error = store_writer_commit(writer);
+	if (!error && result->recorded)
+		error = builder_put_root(run->session.store, writer, &result->root);
+	source_close(source);
+	return error;
+}
+
+static int run_checkout(struct run *run, const struct checkout_request *request, struct checkout_result *result)
+{
+	const struct item *item = run->item;
+	int error = checkout_dataset(request, result);
+
+	if (error == -EINTR)
+		return stop_status();
+	if (error == -ENOENT && *item->inside)
+		return fail(EXIT_NOT_FOUND, "there is no '%s' in the dataset '%s'", shown(item->inside),
+		            shown(item->dataset->path));
+	if (error == -ENOTDIR && *item->inside)
+		return fail(EXIT_REFUSED, "'%s' is, or was, a single file: 'revfs checkout %s' brings all of it",
+		            shown(item->dataset->path), shown(item->dataset->path));
+	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP)
+		return session_unreadable(&run->session, item->dataset->path, error);
+	if (error)
+		return fail(exit_code_of(error), "cannot check out '%s': %s", shown(item->dataset->path),
+		            error_text(error));
+	return EXIT_DONE;
+}
+
+/* Whether something would be lost that is in no tree. */
+static int would_destroy(struct run *run, const struct checkout_request *request, bool *answer)
+{
+	struct checkout_request look = *request;
+	struct checkout_result result;
+	int status;
+
+	look.dry = true;
+	look.progress = NULL;
+	run->looking = true;
+	status = run_checkout(run, &look, &result);
+	run->looking = false;
+	*answer = !status && result.destroyed;
+	return status;
+}
+
+static void tell_kept(FILE *stream, const char *path, const char *root)
+{
+	fprintf(stream, "what was in '%s' is kept for 14 days: 'revfs export --root %s DIR'\n", path, root);
+}
+
+/* What -f would destroy is stored first, under a root of its own. */
+static int keep_present(struct run *run)
+{
+	const struct work_dataset *d = run->item->dataset;
+	struct snapshot_result result = {0};
+	struct store_writer *writer = NULL;
+	enum work_kind kind;
+	int error = worktree_kind(&run->wt, d->path, &kind);
+
+	if (!error && kind != WORK_DIRECTORY && kind != WORK_FILE)
+		return EXIT_DONE;
+	if (!error)
+		error = store_writer_open(run->session.store, &writer);
+	if (!error)
+		error = store_present(run, writer, kind == WORK_FILE, &result);
+	stat_cache_writer_abort(result.cache);
+	store_writer_close(writer);
+	if (error == -EINTR)
+		return stop_status();
+	if (error)
+		return fail(exit_code_of(error), "cannot store what is in '%s' before it is replaced: %s",
+		            shown(d->path), error_text(error));
+	if (result.problems)
+		return fail(run->first_failure,
+		            "'%s' is left as it was: -f stores what it replaces, and cannot store that",
+		            shown(d->path));
+	if (!result.pointer.files)
+		return EXIT_DONE;
+	id_format(&result.pointer.root, run->kept);
+	/* Also where -q wants no remarks, and at once: nothing else leads to it, and what follows may be cut off. */
+	if (!globals.json)
+		tell_kept(stdout, shown(d->path), run->kept);
+	fflush(stdout);
+	return EXIT_DONE;
+}
+
+static int write_record(struct run *run, const struct item *item, const struct instep *record)
+{
+	struct work_dataset *d = item->dataset;
+	int error = instep_write(run->wt.io, run->wt.folder, d->path, record);
+
+	if (error)
+		return fail(exit_code_of(error), "cannot note the checkout of '%s' in the Git directory: %s",
+		            shown(d->path), error_text(error));
+	d->has_record = true;
+	d->record = *record;
+	return EXIT_DONE;
+}
+
+/* The record says from here on that a checkout is under way. */
+static int begin(struct run *run, const struct item *item)
+{
+	struct instep record = {.has_checkout = true, .checkout = item->pointer.root};
+	int error;
+
+	if (item->dataset->has_record) {
+		record.has_root = item->dataset->record.has_root;
+		record.root = item->dataset->record.root;
+	}
+	error = ignore_line_exclude(&run->wt, item->dataset->path);
+	if (error)
+		return fail(exit_code_of(error), "cannot note '%s' in Git's info/exclude: %s",
+		            shown(item->dataset->path), error_text(error));
+	return write_record(run, item, &record);
+}
+
+/* Nothing was to be done: the record (NULL: none) is what it was. */
+static int undo_begin(struct run *run, const struct item *item, const struct instep *record)
+{
+	struct work_dataset *d = item->dataset;
+	int error;
+
+	if (record)
+		return write_record(run, item, record);
+	error = instep_remove(run->wt.io, run->wt.folder, d->path);
+	if (error)
+		return fail(exit_code_of(error), "cannot note the checkout of '%s' in the Git directory: %s",
+		            shown(d->path), error_text(error));
+	d->has_record = false;
+	return EXIT_DONE;
+}
+
+static int end(struct run *run, const struct item *item)
+{
+	return write_record(run, item, &(struct instep){.has_root = true, .root = item->pointer.root});
+}
+
+static void report(struct run *run, const struct item *item, const struct checkout_result *r)
+{
+	const char *path = shown(item->dataset->path);
+	char a[32], b[32];
+	json_t *row;
+
+	if (globals.json) {
+		row = json_object();
+		output_json_path(row, "path", item->dataset->path);
+		json_object_set_new(row, "written", json_integer((json_int_t)r->written));
+		json_object_set_new(row, "bytes", json_integer((json_int_t)r->bytes));
+		json_object_set_new(row, "removed", json_integer((json_int_t)r->removed));
+		json_object_set_new(row, "conflicts", json_integer((json_int_t)r->conflicts));
+		json_object_set_new(row, "failed", json_integer((json_int_t)r->failed));
+		if (*run->kept)
+			json_object_set_new(row, "kept", json_string(run->kept));
+		json_array_append_new(run->rows, row);
+		return;
+	}
+	if (globals.quiet || run->options.dry_run)
+		return;
+	if (r->written || r->removed)
+		printf("%s: %s written, %s removed\n", path, output_count(r->written, a), output_count(r->removed, b));
+	else if (!r->conflicts && !r->failed)
+		printf("%s: nothing to do\n", path);
+}
+
+static int finish_status(struct run *run, const struct checkout_result *r)
+{
+	const char *path = shown(run->item->dataset->path);
+	uint64_t bad = r->conflicts + r->failed;
+
+	if (bad > NAMED_MAX)
+		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(bad - NAMED_MAX), path);
+	if (!bad)
+		return EXIT_DONE;
+	return r->written || r->removed || r->conflicts ? EXIT_PARTIAL : run->first_failure;
+}
+
+/* Whether the record says still, or again, what the files are: nothing was touched, or what is in step only mended. */
+static bool is_as_before(const struct checkout_result *r, int status, bool in_step)
+{
+	bool touched = r->written || r->removed || r->destroyed, bad = status || r->conflicts || r->failed;
+
+	return (in_step && !bad) || (!touched && (in_step || status));
+}
+
+static int check_out(struct run *run, const struct item *item)
+{
+	struct place_world world = run->session.world;
+	const struct instep record = item->dataset->record; /* as it is before this begins */
+	struct checkout_request request = {
+	    .wt = &run->wt,
+	    .world = &world,
+	    .path = item->dataset->path,
+	    .inside = item->inside,
+	    .target = &item->pointer,
+	    .record = item->dataset->has_record ? &record : NULL,
+	    .dry = run->options.dry_run,
+	    .force = run->options.force,
+	    .jobs = run->options.jobs,
+	    .stop = stop_flag(),
+	    .tell = on_event,
+	    .progress = on_progress,
+	    .arg = run,
+	};
+	struct checkout_result result;
+	bool keep = false, in_step = is_in_step(item);
+	int status = EXIT_DONE, noted = EXIT_DONE;
+
+	run->item = item;
+	run->kept[0] = '\0';
+	run->named = 0;
+	run->first_failure = 0;
+	if (!run->session.source)
+		return session_unreadable(&run->session, item->dataset->path, -ENODATA);
+	if (run->options.force && !run->options.dry_run)
+		status = would_destroy(run, &request, &keep);
+	if (keep)
+		status = keep_present(run);
+	/* What appears from here on was not stored. */
+	request.spare = request.force && !request.dry && !keep;
+	run->named = 0;
+	if (!status && !run->options.dry_run)
+		status = begin(run, item);
+	if (status)
+		return status;
+	status = run_checkout(run, &request, &result);
+	if (run->options.dry_run)
+		;
+	else if (result.whole)
+		noted = end(run, item);
+	else if (is_as_before(&result, status, in_step))
+		noted = undo_begin(run, item, request.record);
+	if (status) {
+		if (globals.json && *run->kept)
+			tell_kept(stderr, shown(item->dataset->path), run->kept);
+		return status;
+	}
+	report(run, item, &result);
+	return noted ? noted : finish_status(run, &result);
+}
+
+/* The pointer of a dataset, which must be one that we understand. */
+static int read_pointer(struct run *run, struct item *item, bool named)
+{
+	const char *path = item->dataset->path, *why;
+	enum work_kind kind;
+	unsigned line;
+	int error = worktree_pointer(&run->wt, path, &item->pointer, &line, &why);
+
+	if (error == -ENOENT && !named)
+		return EXIT_DONE;
+	if (error == -ENOENT)
+		return fail(EXIT_NOT_FOUND, "there is no '%s" POINTER_SUFFIX "' in the work tree", shown(path));
+	if (error == -ENOTSUP)
+		return fail(EXIT_REFUSED,
+		            "'%s" POINTER_SUFFIX "' was written by a later version of revfs: upgrade this one",
+		            shown(path));
+	if (error == -EINVAL || error == -ELOOP)
+		return fail(EXIT_REFUSED,
+		            "'%s" POINTER_SUFFIX "', line %u: %s; 'git checkout HEAD -- %s" POINTER_SUFFIX
+		            "' takes the committed one",
+		            shown(path), line ? line : 1, error == -ELOOP ? "a symlink, not a pointer file" : why,
+		            shown(path));
+	if (!error)
+		error = worktree_kind(&run->wt, path, &kind);
+	if (error)
+		return fail(exit_code_of(error), "cannot read '%s" POINTER_SUFFIX "': %s", shown(path),
+		            error_text(error));
+	if (kind == WORK_LINK || kind == WORK_OTHER)
+		return fail(EXIT_REFUSED, "'%s' is, or lies behind, a symlink or something else: move it away",
+		            shown(path));
+	return EXIT_DONE;
+}
+
+static int do_item(struct run *run, struct item *item, bool named)
+{
+	struct pointer absent;
+	int status = read_pointer(run, item, named);
+
+	if (!status && worktree_pointer(&run->wt, item->dataset->path, &absent, NULL, NULL) == -ENOENT)
+		return EXIT_DONE;
+	if (!status)
+		status = check_out(run, item);
+	outcome_add(&run->outcome, status);
+	return status > EXIT_SYSTEM ? status : EXIT_DONE;
+}
+
+/* How PATH, of LEN bytes, stands to a dataset: it is the dataset or lies in it, or holds it. */
+static bool is_in(const struct work_dataset *d, const char *path, size_t len)
+{
+	size_t own = strlen(d->path);
+
+	return len >= own && !memcmp(path, d->path, own) && (len == own || path[own] == '/');
+}
+
+static bool holds(const struct work_dataset *d, const char *path, size_t len)
+{
+	return !len || (strlen(d->path) > len && !memcmp(path, d->path, len) && d->path[len] == '/');
+}
+
+/* PATH, from the root of the work tree, may name the pointer file of a dataset. */
+static void strip_suffix(const struct run *run, char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t base, len;
+
+	if (!pointer_name(name, strlen(name), &base))
+		return;
+	len = (size_t)(name - path) + base;
+	for (size_t i = 0; i < run->count; i++) {
+		if (strlen(run->datasets[i].path) == len && is_in(&run->datasets[i], path, len))
+			path[len] = '\0';
+	}
+}
+
+/* Check out what PATH means: a dataset, a place in one, or all datasets below a folder. */
+static int do_path(struct run *run, const char *path)
+{
+	size_t len = strlen(path);
+	bool met = false;
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; !status && i < run->count; i++) {
+		struct work_dataset *d = &run->datasets[i];
+		struct item item = {.dataset = d, .inside = ""};
+		bool inside = is_in(d, path, len);
+
+		if (!inside && !holds(d, path, len))
+			continue;
+		if (inside && len > strlen(d->path))
+			item.inside = path + strlen(d->path) + 1;
+		met = true;
+		status = do_item(run, &item, inside);
+	}
+	if (!met)
+		outcome_add(&run->outcome, fail(EXIT_NOT_FOUND, "'%s' is no dataset, nor in one", shown(path)));
+	return status;
+}
+
+static int do_all(struct run *run)
+{
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; !status && i < run->count; i++) {
+		struct item item = {.dataset = &run->datasets[i], .inside = ""};
+
+		status = do_item(run, &item, false);
+	}
+	if (!run->count && !globals.quiet && !globals.json)
+		puts("no datasets");
+	return status;
+}
+
+static int do_named(struct run *run, char **arguments, size_t count)
+{
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; !status && i < count; i++) {
+		char *path;
+		int bad = session_work_path(&run->session, arguments[i], &path);
+
+		if (bad) {
+			outcome_add(&run->outcome, bad);
+			continue;
+		}
+		strip_suffix(run, path);
+		status = *path || run->count ? do_path(run, path) : do_all(run);
+		free(path);
+	}
+	return status;
+}
+
+static int open_all(struct run *run)
+{
+	int error, status = session_open(&run->session, SESSION_STORE | SESSION_CREATE_BESIDE | SESSION_WORK_TREE);
+
+	if (status)
+		return status;
+	error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+	if (error)
+		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
+	if (!run->options.dry_run)
+		error = worktree_lock(&run->wt, LOCK_WAIT_MS);
+	if (error == -EBUSY)
+		return fail(EXIT_BUSY, "another snapshot or checkout is at work in this work tree");
+	if (error)
+		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
+	if (!run->options.dry_run)
+		error = ignore_line_settle(&run->wt);
+	if (error)
+		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
+	error = worktree_datasets(&run->wt, &run->datasets, &run->count);
+	return error ? fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error))
+	             : EXIT_DONE;
+}
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {
+	    {"force", no_argument, NULL, 'f'},
+	    {"dry-run", no_argument, NULL, 'n'},
+	    {"jobs", required_argument, NULL, 'j'},
+	    {"json", no_argument, NULL, JSON},
+	    {"progress", no_argument, NULL, PROGRESS},
+	    {"no-progress", no_argument, NULL, NO_PROGRESS},
+	    {0},
+	};
+	int option, status = EXIT_DONE;
+
+	o->progress = -1;
+	while (!status && (option = command_option(&command_checkout, argc, argv, "fnj:", options)) != -1) {
+		if (option == 'f')
+			o->force = true;
+		else if (option == 'n')
+			o->dry_run = true;
+		else if (option == 'j')
+			status = command_jobs(optarg, &o->jobs);
+		else if (option == JSON)
+			globals.json = true;
+		else
+			o->progress = option == PROGRESS;
+	}
+	return status;
+}
+
+/* Of datasets that were done before a failure that leaves no document to tell of them. */
+static void tell_all_kept(const json_t *rows)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i), *kept = json_object_get(row, "kept");
+
+		if (kept)
+			tell_kept(stderr, json_string_value(json_object_get(row, "path")), json_string_value(kept));
+	}
+}
+
+static int checkout(int argc, char **argv)
+{
+	struct run run = {0};
+	int status = parse_options(argc, argv, &run.options);
+
+	if (status)
+		return status;
+	run.rows = json_array();
+	stop_catch();
+	status = open_all(&run);
+	if (!status) {
+		run.progress = progress_start("checking out", run.options.progress);
+		status = optind < argc ? do_named(&run, argv + optind, (size_t)(argc - optind)) : do_all(&run);
+		progress_end(run.progress);
+	}
+	if (!status) {
+		status = outcome_status(&run.outcome);
+	}
+	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
+		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.dry_run, "datasets", run.rows));
+	else if (globals.json)
+		tell_all_kept(run.rows);
+	worktree_datasets_free(run.datasets, run.count);
+	if (run.wt.io)
+		worktree_close(&run.wt);
+	session_close(&run.session);
+	json_decref(run.rows);
+	return stop_finish(status);
+}
+
+const struct command command_checkout = {
+    .name = "checkout",
+    .run = checkout,
+    .usage = "revfs checkout [-f] [-n] [-j N] [--json] [--progress | --no-progress] [PATH...]",
+    .summary = "make datasets of the work tree what their pointers say",
+};

@@ -1,0 +1,504 @@
+/*
+ * revfs push: bring a remote the data of commits and all their history.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/git.h"
+#include "fs/history.h"
+#include "fs/push.h"
+#include "fs/pushed.h"
+#include "tools/commands.h"
+#include "tools/output.h"
+#include "tools/progress.h"
+#include "tools/session.h"
+#include "tools/shown.h"
+#include "tools/stop.h"
+#include "tools/url.h"
+
+#define LOCK_WAIT_MS 10000
+
+struct options {
+	bool dry_run, all, tip, yes;
+	int progress;
+};
+
+struct run {
+	struct options options;
+	struct session session;
+	struct remotes_item *items;
+	size_t items_count;
+	const struct remotes_item *item;
+	struct remote *remote;
+	struct remote_store *to;
+	int lock;
+	struct oid *tips;
+	size_t tips_count;
+	struct pushed pushed;
+	struct history history;
+	struct push_plan plan;
+	struct push_result result;
+	struct progress *progress;
+	uint64_t commits;
+	int status; /* of a failure that was said */
+	uint64_t began_ns;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	enum { ALL = COMMAND_LONG, TIP, JSON, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'n'},
+	    {"all", no_argument, NULL, ALL},
+	    {"tip", no_argument, NULL, TIP},
+	    {"yes", no_argument, NULL, 'y'},
+	    {"json", no_argument, NULL, JSON},
+	    {"progress", no_argument, NULL, PROGRESS},
+	    {"no-progress", no_argument, NULL, NO_PROGRESS},
+	    {0},
+	};
+	int option;
+
+	o->progress = -1;
+	while ((option = command_option(&command_push, argc, argv, "ny", options)) != -1) {
+		if (option == 'n')
+			o->dry_run = true;
+		else if (option == 'y')
+			o->yes = true;
+		else if (option == ALL)
+			o->all = true;
+		else if (option == TIP)
+			o->tip = true;
+		else if (option == JSON)
+			globals.json = true;
+		else
+			o->progress = option == PROGRESS;
+	}
+	return EXIT_DONE;
+}
+
+/* --- which remote --- */
+
+static const struct remotes_item *find_item(const struct run *run, const char *name)
+{
+	for (size_t i = 0; i < run->items_count; i++) {
+		if (!strcmp(run->items[i].name, name))
+			return &run->items[i];
+	}
+	return NULL;
+}
+
+/* A URL that only the shared file names is somebody else's word: data goes there once the user said so. */
+static int confirm(struct run *run)
+{
+	char key[REMOTES_NAME_MAX + 32], answer[8] = "";
+	const char *args[] = {"config", "--local", key, run->item->url, NULL};
+	struct git_run git = {.where = repo_where(run->session.repo), .args = args, .flags = GIT_RUN_READING};
+	int error;
+
+	if (!run->item->tracked || run->options.dry_run)
+		return EXIT_DONE;
+	if (!run->options.yes && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
+		fprintf(stderr,
+		        "'"
+		        ".revfs/config"
+		        "' names '%s' for the remote '%s'.  Push there? [y/N] ",
+		        url_shown(run->item->url), run->item->name);
+		if (!fgets(answer, sizeof(answer), stdin))
+			answer[0] = '\0';
+	}
+	if (!run->options.yes && answer[0] != 'y' && answer[0] != 'Y')
+		return fail(EXIT_REFUSED,
+		            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' pushes "
+		            "there, now and later",
+		            url_shown(run->item->url), run->item->name);
+	snprintf(key, sizeof(key), "revfs.remote.%s.url", run->item->name);
+	error = git_run(&git);
+	if (!error && git.status)
+		warn("cannot keep the URL in this clone's settings: %s", git_run_message(&git));
+	git_run_release(&git);
+	return error ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error)) : EXIT_DONE;
+}
+
+/* The remote that is named first, or the first there is.  *USED says whether an argument was taken. */
+static int choose_remote(struct run *run, char **arguments, size_t count, bool *used)
+{
+	int status = remotes_list(run->session.repo, &run->items, &run->items_count), error;
+
+	if (status)
+		return status;
+	if (!run->items_count)
+		return fail(EXIT_NOT_FOUND, "there is no remote: 'revfs remote add NAME URL' names one");
+	run->item = count ? find_item(run, arguments[0]) : NULL;
+	*used = run->item;
+	if (!run->item)
+		run->item = &run->items[0];
+	status = confirm(run);
+	if (status)
+		return status;
+	error = remote_open(io_system(), run->item->name, run->item->url, &run->remote);
+	if (!error)
+		error = remote_store_open(io_system(), run->remote, &run->to);
+	if (error == -EPROTONOSUPPORT || error == -EINVAL)
+		return fail(EXIT_REFUSED, "the URL of the remote '%s' is of no kind that is known: '%s'",
+		            run->item->name, url_shown(run->item->url));
+	return error ? fail(exit_code_of(error), "cannot open the remote '%s': %s", run->item->name, error_text(error))
+	             : EXIT_DONE;
+}
+
+static int fail_remote(const struct run *run, const char *what, int error)
+{
+	return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error), "cannot %s the remote '%s' (%s): %s",
+	            what, run->item->name, url_shown(run->item->url), error_text(error));
+}
+
+/* See whether there is a store, and make it where there was never one. */
+static int prepare_remote(struct run *run)
+{
+	int error = remote_store_check(run->to);
+
+	if (error == -ENOENT || error == -EHOSTDOWN) {
+		if (run->pushed.commits.count)
+			return fail(EXIT_TEMPORARY,
+			            "there is no store at the remote '%s' (%s), where there was one: is it mounted?  "
+			            "'revfs remote set-url' names another",
+			            run->item->name, url_shown(run->item->url));
+		run->plan.to_nothing = true;
+		error = run->options.dry_run ? 0 : remote_store_prepare(run->to);
+	}
+	if (error == -ENOTSUP)
+		return fail(EXIT_REFUSED,
+		            "the store at the remote '%s' was written by a later version of revfs: upgrade "
+		            "this one",
+		            run->item->name);
+	return error ? fail_remote(run, "use", error) : EXIT_DONE;
+}
+
+/* --- which commits --- */
+
+static int add_tip(struct run *run, const struct oid *commit)
+{
+	struct oid *tips = reallocarray(run->tips, run->tips_count + 1, sizeof(*tips));
+
+	if (!tips)
+		return -ENOMEM;
+	run->tips = tips;
+	run->tips[run->tips_count++] = *commit;
+	return 0;
+}
+
+static int add_ref(void *arg, const struct repo_ref *ref)
+{
+	struct run *run = arg;
+	struct oid commit;
+	int error = repo_peel(run->session.repo, &ref->target, &commit);
+
+	return error ? (error == -EINVAL || error == -ENOENT ? 0 : error) : add_tip(run, &commit);
+}
+
+static int choose_commits(struct run *run, char **arguments, size_t count)
+{
+	struct oid commit;
+	int status = EXIT_DONE, error = 0;
+
+	if (run->options.all && count)
+		return fail_usage("--all and revisions exclude each other");
+	if (run->options.all)
+		error = repo_each_ref(run->session.repo, add_ref, run);
+	for (size_t i = 0; i < (count || run->options.all ? count : 1) && !status && !error; i++) {
+		status = session_revision(&run->session, count ? arguments[i] : "HEAD", &commit);
+		if (!status)
+			error = add_tip(run, &commit);
+	}
+	if (error)
+		return fail(exit_code_of(error), "cannot read the refs: %s", error_text(error));
+	return status;
+}
+
+/* --- what is needed --- */
+
+static int take_pointer(void *arg, const char *path, const struct oid *oid, const struct pointer *pointer, int error)
+{
+	struct run *run = arg;
+	char hex[PACK_ID_HEX_SIZE];
+
+	(void)oid;
+	if (atomic_load(stop_flag()))
+		return -EINTR;
+	if (!pointer) {
+		run->status = session_unreadable(&run->session, path, error);
+		return -ECANCELED;
+	}
+	error = push_plan_root(&run->plan, pointer);
+	if (!error || error == -EINTR)
+		return error;
+	if (error == -ENODATA && run->plan.has_missing)
+		run->status =
+		    fail(EXIT_PARTIAL, "cannot push '%s': the pack %s, which has some of it, is neither here nor there",
+		         shown(path), pack_id_format(&run->plan.missing, hex));
+	else if (error == -ENODATA)
+		run->status = fail(EXIT_PARTIAL, "cannot push '%s': its data is neither here nor there", shown(path));
+	else if (error == -EBADMSG || error == -ENOTSUP)
+		run->status = session_unreadable(&run->session, path, error);
+	else
+		run->status = fail_remote(run, "ask", error);
+	return -ECANCELED;
+}
+
+/* Whether the remote still has the root of a dataset that it confirmed: 0, 1 where it has not, or -errno. */
+static int look_for_root(void *arg, const char *path, const struct oid *oid, const struct pointer *pointer, int error)
+{
+	struct run *run = arg;
+	char root[REMOTE_PATH_SIZE];
+	struct remote_stat st;
+
+	(void)path;
+	(void)oid;
+	(void)error;
+	if (!pointer)
+		return 0;
+	error = remote_stat(run->remote, remote_store_root_path(&pointer->root, root), &st);
+	return error == -ENOENT ? 1 : error;
+}
+
+/*
+ * Whether COMMIT is confirmed.  Who emptied the remote, or made it anew, told nobody here: the roots of what is met are
+ * looked for, and where one is gone nothing counts any more.
+ */
+static int is_confirmed(struct run *run, const struct oid *oid, bool *confirmed)
+{
+	struct history history = {.repo = run->session.repo};
+	struct repo_commit commit;
+	int answer;
+
+	*confirmed = oid_set_has(&run->pushed.commits, oid);
+	if (!*confirmed)
+		return 0;
+	answer = repo_commit(run->session.repo, oid, &commit);
+	if (answer)
+		return answer;
+	answer = history_walk(&history, &commit.tree, look_for_root, run);
+	history_release(&history);
+	repo_commit_release(&commit);
+	*confirmed = answer == 0;
+	if (answer > 0)
+		pushed_release(&run->pushed);
+	return answer < 0 ? answer : 0;
+}
+
+/* Go from the tips to what the remote has confirmed. */
+static int plan_commits(struct run *run)
+{
+	struct oid_set met = {0};
+	struct oid *todo = NULL;
+	size_t count = run->tips_count, room = count + 64;
+	int error = 0;
+
+	todo = calloc(room, sizeof(*todo));
+	if (!todo)
+		return -ENOMEM;
+	if (count)
+		memcpy(todo, run->tips, count * sizeof(*todo));
+	while (count && !error) {
+		struct oid oid = todo[--count];
+		struct repo_commit commit;
+
+		bool confirmed;
+
+		error = is_confirmed(run, &oid, &confirmed);
+		if (error)
+			break;
+		if (confirmed)
+			continue;
+		error = oid_set_add(&met, &oid);
+		if (error <= 0)
+			continue;
+		error = repo_commit(run->session.repo, &oid, &commit);
+		if (error)
+			break;
+		run->commits++;
+		error = history_walk(&run->history, &commit.tree, take_pointer, run);
+		for (size_t i = 0; i < commit.parents_count && !error && !run->options.tip; i++) {
+			if (count == room) {
+				struct oid *more = reallocarray(todo, 2 * room, sizeof(*more));
+
+				if (!more) {
+					error = -ENOMEM;
+					break;
+				}
+				todo = more;
+				room *= 2;
+			}
+			todo[count++] = commit.parents[i];
+		}
+		repo_commit_release(&commit);
+	}
+	free(todo);
+	oid_set_release(&met);
+	return error;
+}
+
+static int make_plan(struct run *run)
+{
+	int error = plan_commits(run);
+
+	if (!error)
+		error = push_plan_finish(&run->plan);
+	if (error == -EINTR)
+		return stop_status();
+	if (error == -ECANCELED)
+		return run->status;
+	if (error == -ENOENT || error == -EBADMSG)
+		return fail(EXIT_DAMAGED,
+		            "cannot read the history: a commit or pack is damaged or missing: 'revfs verify' "
+		            "and 'git fsck' name it");
+	return error ? fail(exit_code_of(error), "cannot find what is to be pushed: %s", error_text(error)) : EXIT_DONE;
+}
+
+/* --- the work --- */
+
+static void on_progress(void *arg, uint64_t packs, uint64_t bytes)
+{
+	struct run *run = arg;
+
+	progress_add(run->progress, packs, bytes, 0);
+}
+
+static void expect_total(struct run *run)
+{
+	uint64_t packs = 0, bytes = 0;
+
+	for (size_t i = 0; i < run->plan.packs_count; i++) {
+		const struct push_pack *pack = &run->plan.packs[i];
+
+		if (pack->how == PUSH_WHOLE || pack->how == PUSH_PART) {
+			packs++;
+			bytes += pack->bytes;
+		}
+	}
+	progress_total(run->progress, packs, bytes);
+}
+
+static int push_all(struct run *run)
+{
+	struct push_request request = {
+	    .plan = &run->plan,
+	    .dry = run->options.dry_run,
+	    .cancelled = stop_flag(),
+	    .progress = on_progress,
+	    .arg = run,
+	};
+	int error;
+
+	run->progress = progress_start("pushing", run->options.progress);
+	expect_total(run);
+	error = push_run(&request, &run->result);
+	progress_end(run->progress);
+	if (error == -EINTR)
+		return stop_status();
+	if (error)
+		return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
+		            "cannot bring '%s' to the remote '%s' (%s): %s; what is there stays, run this again",
+		            run->result.failed, run->item->name, url_shown(run->item->url), error_text(error));
+	if (!run->options.dry_run && !run->options.tip) {
+		error = pushed_add(run->session.store, run->item->name, run->item->url, run->tips, run->tips_count);
+		if (error)
+			warn("cannot note what the remote has: %s; the next push looks at everything again",
+			     error_text(error));
+	}
+	return EXIT_DONE;
+}
+
+static void report(const struct run *run)
+{
+	const struct push_result *r = &run->result;
+	double seconds = (double)(io_monotonic_ns(io_system()) - run->began_ns) / 1e9;
+	struct remote_counts counts;
+	char packs[32], size[32], roots[32];
+
+	remote_counts(run->remote, &counts);
+	if (globals.json) {
+		output_json(stdout,
+		            json_pack("{sssbsIsIsIsIsIsf}", "remote", run->item->name, "dry_run", run->options.dry_run,
+		                      "commits", (json_int_t)run->commits, "packs", (json_int_t)r->packs, "roots",
+		                      (json_int_t)r->roots, "bytes", (json_int_t)r->bytes, "requests",
+		                      (json_int_t)counts.requests, "seconds", seconds));
+		return;
+	}
+	if (globals.quiet)
+		return;
+	if (!r->packs && !r->roots) {
+		printf("%s: has everything\n", run->item->name);
+		return;
+	}
+	printf("%s: %s packs, %s roots, %s, %.2f s\n", run->item->name, output_count(r->packs, packs),
+	       output_count(r->roots, roots), output_size(r->bytes, size), seconds);
+	if (run->options.dry_run)
+		puts("nothing was sent");
+}
+
+static int run_all(struct run *run, char **arguments, size_t count)
+{
+	bool used = false;
+	int error, status = choose_remote(run, arguments, count, &used);
+
+	if (!status)
+		status = choose_commits(run, arguments + used, count - used);
+	if (status)
+		return status;
+	run->plan.store = run->session.store;
+	run->plan.to = run->to;
+	run->history.repo = run->session.repo;
+	if (run->session.store) {
+		run->lock = store_lock(run->session.store, false, LOCK_WAIT_MS);
+		if (run->lock == -EBUSY)
+			return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
+		if (run->lock < 0)
+			return fail(exit_code_of(run->lock), "cannot lock the store: %s", error_text(run->lock));
+		error = pushed_read(run->session.store, run->item->name, run->item->url, &run->pushed);
+		if (error)
+			return fail(EXIT_SYSTEM, "%s", error_text(error));
+	}
+	status = prepare_remote(run);
+	if (!status)
+		status = make_plan(run);
+	if (!status)
+		status = push_all(run);
+	if (!status)
+		report(run);
+	return status;
+}
+
+static int push(int argc, char **argv)
+{
+	struct run run = {.lock = -1, .began_ns = io_monotonic_ns(io_system())};
+	int status = parse_options(argc, argv, &run.options);
+
+	if (!status)
+		status = session_open(&run.session, run.options.dry_run ? SESSION_STORE : SESSION_CREATE);
+	if (status)
+		return status;
+	stop_catch();
+	status = run_all(&run, argv + optind, (size_t)(argc - optind));
+	push_plan_release(&run.plan);
+	history_release(&run.history);
+	pushed_release(&run.pushed);
+	if (run.session.store)
+		store_unlock(run.session.store, run.lock);
+	remote_store_close(run.to);
+	remote_close(run.remote);
+	remotes_list_free(run.items, run.items_count);
+	free(run.tips);
+	session_close(&run.session);
+	return stop_finish(status);
+}
+
+const struct command command_push = {
+    .name = "push",
+    .run = push,
+    .usage = "revfs push [-n] [--yes] [--all | --tip] [--json] [--progress | --no-progress] [REMOTE] [REV...]",
+    .summary = "bring a remote the data of commits",
+};

@@ -1,0 +1,669 @@
+/*
+ * revfs snapshot: records datasets of the work tree and commits their pointers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache/codec.h"
+#include "fs/checkout.h"
+#include "fs/commit.h"
+#include "tools/commands.h"
+#include "tools/config.h"
+#include "tools/output.h"
+#include "tools/progress.h"
+#include "tools/setup.h"
+#include "tools/shown.h"
+#include "tools/snapshot_report.h"
+#include "tools/stop.h"
+
+#define LOCK_WAIT_MS 10000
+#define MESSAGE_SIZE_MAX ((size_t)16 << 20)
+#define MESSAGE_PIECE 4096
+
+struct options {
+	const char *message;
+	const char *message_file;
+	bool no_commit, dry_run, full, force, skip_special, outside_links;
+	unsigned jobs;
+	int progress; /* as progress_start() has it */
+};
+
+/* Everything of one run. */
+struct run {
+	struct options options;
+	char *message; /* of the commit; NULL before it is made */
+	struct session session;
+	struct worktree wt;
+	struct config *config;
+	struct snapshot_plan plan;
+	struct store_writer *writer;
+	struct source *source;
+	struct exclude *exclude;
+	struct progress *progress;
+	struct snapshot_run engine;
+	/* Of the dataset in the works: */
+	struct snapshot_item *item;
+	uint64_t named; /* problems named so far */
+	int first_problem;
+	struct oid commit;
+	bool committed;
+	bool has_config; /* in HEAD */
+	const char *note;
+	const char *operation; /* of git, in progress when this began or ended; or NULL */
+	uint64_t began_ns;
+};
+
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	enum { NO_COMMIT = COMMAND_LONG, FULL, FORCE, SKIP, OUTSIDE, JSON, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {
+	    {"message", required_argument, NULL, 'm'},
+	    {"file", required_argument, NULL, 'F'},
+	    {"no-commit", no_argument, NULL, NO_COMMIT},
+	    {"dry-run", no_argument, NULL, 'n'},
+	    {"full", no_argument, NULL, FULL},
+	    {"force", no_argument, NULL, FORCE},
+	    {"skip-special", no_argument, NULL, SKIP},
+	    {"allow-outside-links", no_argument, NULL, OUTSIDE},
+	    {"jobs", required_argument, NULL, 'j'},
+	    {"json", no_argument, NULL, JSON},
+	    {"progress", no_argument, NULL, PROGRESS},
+	    {"no-progress", no_argument, NULL, NO_PROGRESS},
+	    {0},
+	};
+	int option, status;
+
+	o->progress = -1;
+	while ((option = command_option(&command_snapshot, argc, argv, "m:F:nj:", options)) != -1) {
+		switch (option) {
+		case 'm':
+			o->message = optarg;
+			break;
+		case 'F':
+			o->message_file = optarg;
+			break;
+		case 'n':
+			o->dry_run = true;
+			break;
+		case NO_COMMIT:
+			o->no_commit = true;
+			break;
+		case FULL:
+			o->full = true;
+			break;
+		case FORCE:
+			o->force = true;
+			break;
+		case SKIP:
+			o->skip_special = true;
+			break;
+		case OUTSIDE:
+			o->outside_links = true;
+			break;
+		case 'j':
+			status = command_jobs(optarg, &o->jobs);
+			if (status)
+				return status;
+			break;
+		case JSON:
+			globals.json = true;
+			break;
+		default:
+			o->progress = option == PROGRESS;
+		}
+	}
+	if (o->message && o->message_file)
+		return fail_usage("-m and -F exclude each other");
+	if (o->no_commit && (o->message || o->message_file))
+		return fail_usage("--no-commit takes no message");
+	return EXIT_DONE;
+}
+
+static void on_problem(void *arg, const char *path, enum problem problem, int error)
+{
+	struct run *run = arg;
+	char *full;
+	int status = EXIT_PARTIAL;
+
+	if (run->named++ >= SNAPSHOT_PROBLEMS_NAMED)
+		return;
+	if (asprintf(&full, "%s%s%s", run->item->path, *path ? "/" : "", path) >= 0) {
+		status = snapshot_report_problem(full, problem, error);
+		free(full);
+	}
+	if (!run->first_problem)
+		run->first_problem = status;
+}
+
+static void on_progress(void *arg, uint64_t files, uint64_t bytes, uint64_t saved_bytes)
+{
+	struct run *run = arg;
+
+	progress_add(run->progress, files, bytes, saved_bytes);
+}
+
+/* As many threads as were asked for, here or by the setting, else as there are cores.  0, or an exit status. */
+static int set_jobs(struct run *run, unsigned *jobs)
+{
+	int64_t set = run->options.jobs;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!set && config_integer(run->config, "snapshot.jobs", &set) == -EINVAL)
+		return EXIT_USAGE;
+	if (set < 0 || set > 1024)
+		return fail_usage("snapshot.jobs is %lld: a number from 1 to 1024 is wanted", (long long)set);
+	*jobs = set ? (unsigned)set : cores > 0 ? (unsigned)cores : 1;
+	return EXIT_DONE;
+}
+
+static int set_engine(struct run *run)
+{
+	const char *const *patterns = config_all(run->config, "snapshot.exclude");
+	int64_t level = CODEC_LEVEL_DEFAULT;
+	unsigned jobs = 1;
+	int status = set_jobs(run, &jobs);
+	int error = config_integer(run->config, "snapshot.level", &level);
+
+	if (status || error == -EINVAL)
+		return EXIT_USAGE;
+	if (level < CODEC_LEVEL_MIN || level > CODEC_LEVEL_MAX)
+		return fail_usage("snapshot.level is %lld: a number from %d to %d is wanted", (long long)level,
+		                  CODEC_LEVEL_MIN, CODEC_LEVEL_MAX);
+	if (!patterns || exclude_new(patterns, &run->exclude))
+		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+	run->engine = (struct snapshot_run){
+	    .writer = run->writer,
+	    .source = run->source,
+	    .io = io_system(),
+	    .jobs = jobs,
+	    .level = (int)level,
+	    .full = run->options.full,
+	    .dry = run->options.dry_run,
+	    .skip_special = run->options.skip_special,
+	    .outside_links = run->options.outside_links,
+	    .exclude = *patterns ? run->exclude : NULL,
+	    .start = io_now(io_system()),
+	    .cancelled = stop_flag(),
+	    .problem = on_problem,
+	    .progress = on_progress,
+	    .arg = run,
+	};
+	return EXIT_DONE;
+}
+
+/* Files that are gone are rather lost than deleted where they are so many. */
+static bool lost_most(const struct snapshot_item *item)
+{
+	const struct snapshot_result *r = &item->result;
+	uint64_t had = item->has_head ? item->head_pointer.files : 0;
+
+	if (!had || !r->recorded)
+		return false;
+	return r->pointer.files == 0 || (had >= 10 && r->counts.deleted >= had - had / 10);
+}
+
+static int check_result(struct run *run, struct snapshot_item *item)
+{
+	const struct snapshot_result *r = &item->result;
+	const char *path = shown(item->path);
+
+	if (r->problems > SNAPSHOT_PROBLEMS_NAMED)
+		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(r->problems - SNAPSHOT_PROBLEMS_NAMED),
+		     path);
+	if (r->problems)
+		return fail(run->first_problem, "'%s' was left as it was", path);
+	if (!run->options.force && lost_most(item))
+		return fail(EXIT_REFUSED,
+		            "%llu of %llu files in '%s' are gone, which is not taken for a deletion: 'revfs checkout "
+		            "%s' brings them back, --force records what is there",
+		            (unsigned long long)r->counts.deleted, (unsigned long long)item->head_pointer.files, path,
+		            path);
+	return EXIT_DONE;
+}
+
+static int run_engine(struct run *run, struct snapshot_item *item)
+{
+	char stat_name[INSTEP_NAME_SIZE];
+	struct snapshot_dataset dataset = {
+	    .dirfd = run->wt.root,
+	    .path = item->path,
+	    .is_file = item->is_file,
+	    .old = item->has_head && run->session.store ? &item->head_pointer : NULL,
+	    .folder = run->wt.folder,
+	    .stat_name = stat_name,
+	};
+	int error;
+
+	instep_stat_name(item->path, stat_name);
+	run->item = item;
+	run->named = 0;
+	run->first_problem = 0;
+	error = snapshot_dataset(&run->engine, &dataset, &item->result);
+	if (error == -ESTALE) {
+		struct snapshot_run again = run->engine;
+
+		warn("cannot read the pages of '%s' in HEAD: every file is read again, and counts as added",
+		     shown(item->path));
+		again.full = true;
+		dataset.old = NULL;
+		error = snapshot_dataset(&again, &dataset, &item->result);
+	}
+	return error;
+}
+
+/* Record one dataset in the store.  A status of EXIT_DONE with the item not `ready` any more: refused, and said so. */
+static int record_item(struct run *run, struct snapshot_item *item)
+{
+	int error = 0, status;
+
+	/* By force, in the midst of a checkout: what it did not finish is no file of the user's. */
+	if (item->has_record && item->record.has_checkout && !run->options.dry_run)
+		error = checkout_sweep(&run->wt, item->path);
+	if (!error)
+		error = run_engine(run, item);
+	if (error == -EINTR)
+		return stop_status();
+	if (error == -ENOENT || error == -ENOTDIR) {
+		item->ready = false;
+		outcome_add(&run->plan.outcome,
+		            fail(EXIT_TEMPORARY, "'%s' changed while it was read", shown(item->path)));
+		return EXIT_DONE;
+	}
+	if (error)
+		return fail(exit_code_of(error), "cannot write '%s' to the store: %s", shown(item->path),
+		            error_text(error));
+	status = check_result(run, item);
+	if (status) {
+		item->ready = false;
+		outcome_add(&run->plan.outcome, status);
+	}
+	return EXIT_DONE;
+}
+
+/* Make all that was recorded last: packs, then roots. */
+static int commit_store(struct run *run)
+{
+	int error = store_writer_commit(run->writer);
+
+	for (size_t i = 0; !error && i < run->plan.count; i++) {
+		struct snapshot_item *item = &run->plan.items[i];
+
+		if (item->ready && !item->result.unchanged)
+			error = builder_put_root(run->session.store, run->writer, &item->result.root);
+	}
+	return error ? fail(exit_code_of(error), "cannot write to the store: %s", error_text(error)) : EXIT_DONE;
+}
+
+static bool same_pointer(const struct pointer *a, const struct pointer *b)
+{
+	return a->is_file == b->is_file && id_equal(&a->root, &b->root) && a->files == b->files && a->bytes == b->bytes;
+}
+
+/*
+ * Pointer and in-step record move together: the record first says both what is to come and what it replaces, so that
+ * whoever is killed in between finds one of the two.
+ */
+static int write_pointer(struct run *run, struct snapshot_item *item)
+{
+	struct instep record = {.has_root = true, .root = item->result.pointer.root};
+	struct worktree *wt = &run->wt;
+	bool same = item->has_work && same_pointer(&item->work_pointer, &item->result.pointer);
+	int error = 0;
+
+	if (!same) {
+		record.has_replaces = item->has_work;
+		record.replaces = item->work_pointer.root;
+		error = instep_write(wt->io, wt->folder, item->path, &record);
+		if (!error)
+			error = worktree_write_pointer(wt, item->path, &item->result.pointer);
+		record.has_replaces = false;
+	}
+	if (!error && (!same || !item->has_record || item->record.has_checkout || item->record.has_replaces ||
+	               !item->record.has_root || !id_equal(&item->record.root, &record.root)))
+		error = instep_write(wt->io, wt->folder, item->path, &record);
+	return error;
+}
+
+/* The .gitignore is looked at again: two datasets may share it. */
+static int write_ignore(struct run *run, struct snapshot_item *item)
+{
+	struct snapshot_plan *plan = &run->plan;
+	struct ignore_plan again;
+	int error = 0;
+
+	if (item->ignore.write) {
+		error =
+		    ignore_line_plan(&run->wt, plan->has_tree ? &plan->tree : NULL, item->path, plan->paths, &again);
+		if (!error) {
+			error = ignore_plan_write(&run->wt, &again);
+			ignore_plan_release(&again);
+		}
+	}
+	return error ? error : ignore_line_exclude(&run->wt, item->path);
+}
+
+static int write_work_tree(struct run *run)
+{
+	for (size_t i = 0; i < run->plan.count; i++) {
+		struct snapshot_item *item = &run->plan.items[i];
+		int error;
+
+		if (!item->ready)
+			continue;
+		error = write_pointer(run, item);
+		if (!error)
+			error = write_ignore(run, item);
+		if (error)
+			return fail(exit_code_of(error),
+			            "cannot write '%s" POINTER_SUFFIX "' and its ignore lines: %s; its data is "
+			            "in the store, run this again",
+			            shown(item->path), error_text(error));
+		snapshot_keep_cache(&item->result);
+	}
+	return EXIT_DONE;
+}
+
+/* The paths to be staged and committed, NULL-terminated; *PATHS and each of them malloc'ed. */
+static int list_paths(struct run *run, char ***paths)
+{
+	size_t n = 0;
+	char **list = calloc(2 * run->plan.count + 2, sizeof(*list));
+	bool failed = !list;
+
+	for (size_t i = 0; !failed && i < run->plan.count; i++) {
+		const struct snapshot_item *item = &run->plan.items[i];
+
+		if (!item->ready || snapshot_item_is_committed(item))
+			continue;
+		failed = asprintf(&list[n], "%s" POINTER_SUFFIX, item->path) < 0;
+		n += !failed;
+		if (failed || !item->ignore.stage || (n > 1 && !strcmp(list[n - 2], item->ignore.path)))
+			continue;
+		list[n] = strdup(item->ignore.path);
+		failed = !list[n];
+		n += !failed;
+	}
+	if (!failed && n && !run->has_config) {
+		list[n] = strdup(SETUP_PATH);
+		failed = !list[n];
+	}
+	*paths = list;
+	return failed ? fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM)) : EXIT_DONE;
+}
+
+static void free_paths(char **paths)
+{
+	for (size_t i = 0; paths && paths[i]; i++)
+		free(paths[i]);
+	free(paths);
+}
+
+static int stage(struct run *run, char **paths)
+{
+	char *message;
+	int error = commit_stage(&run->wt, (const char *const *)paths, &message), status = EXIT_DONE;
+
+	if (error == -ECANCELED)
+		status = fail(EXIT_REFUSED, "the pointers are written, but 'git add' refused them: %s",
+		              message ? message : "");
+	else if (error == -EINTR)
+		status = stop_status();
+	else if (error)
+		status = fail(exit_code_of(error), "cannot run 'git add': %s", error_text(error));
+	free(message);
+	return status;
+}
+
+static int commit(struct run *run, char **paths)
+{
+	struct commit_request request = {.paths = (const char *const *)paths, .edit = !run->message};
+	int error;
+
+	if (!run->message)
+		run->message = snapshot_report_message(&run->plan);
+	if (!run->message)
+		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+	request.message = run->message;
+	error = commit_make(&run->wt, &request, &run->commit);
+	run->committed = !error;
+	if (error == -ECANCELED)
+		return fail(EXIT_REFUSED,
+		            "git refused the commit; everything is staged: 'revfs snapshot' or 'git commit' commits "
+		            "it");
+	if (error == -EINTR)
+		return stop_status();
+	return error ? fail(exit_code_of(error), "cannot run 'git commit': %s", error_text(error)) : EXIT_DONE;
+}
+
+/* Hand over to git. */
+static int publish(struct run *run)
+{
+	static char note[96];
+	char **paths = NULL;
+	int error, status = list_paths(run, &paths);
+
+	if (!status && paths[0]) {
+		error = commit_begin(&run->wt);
+		if (error)
+			status = fail(exit_code_of(error), "cannot write to the Git directory: %s", error_text(error));
+		if (!status)
+			status = stage(run, paths);
+		if (!run->operation)
+			run->operation = worktree_in_progress(&run->wt);
+		if (!status && run->operation) {
+			snprintf(note, sizeof(note), "staged, not committed: a %s is in progress", run->operation);
+			run->note = note;
+		} else if (!status && run->options.no_commit) {
+			run->note = "staged, not committed";
+		} else if (!status) {
+			status = commit(run, paths);
+		}
+		error = commit_sync(&run->wt);
+		if (!status && error)
+			status = fail(exit_code_of(error), "cannot sync the Git directory: %s", error_text(error));
+	}
+	free_paths(paths);
+	return status;
+}
+
+static bool any_ready(const struct snapshot_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->items[i].ready)
+			return true;
+	}
+	return false;
+}
+
+static int record_all(struct run *run)
+{
+	int status = EXIT_DONE;
+
+	run->progress = progress_start("snapshotting", run->options.progress);
+	for (size_t i = 0; !status && i < run->plan.count; i++) {
+		if (run->plan.items[i].ready)
+			status = record_item(run, &run->plan.items[i]);
+	}
+	progress_end(run->progress);
+	run->progress = NULL;
+	return status;
+}
+
+static int open_writer(struct run *run)
+{
+	int error = run->options.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
+	                                 : store_writer_open(run->session.store, &run->writer);
+
+	if (error == -EBUSY)
+		return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
+	if (!error && run->session.store)
+		error = source_open(run->session.store, run->session.memory, run->writer, &run->source);
+	if (!error && run->source)
+		source_set_fetch(run->source, remotes_fetch, run->session.remotes);
+	return error ? fail(exit_code_of(error), "cannot write to the store: %s", error_text(error)) : EXIT_DONE;
+}
+
+static int take_lock(struct run *run)
+{
+	int error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+
+	if (error)
+		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
+	if (run->options.dry_run)
+		return EXIT_DONE;
+	error = worktree_lock(&run->wt, LOCK_WAIT_MS);
+	if (error == -EBUSY)
+		return fail(EXIT_BUSY, "another snapshot or checkout is at work in this work tree");
+	if (error)
+		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
+	error = ignore_line_settle(&run->wt);
+	if (error)
+		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
+	error = commit_settle(&run->wt);
+	return error ? fail(exit_code_of(error), "cannot sync the Git directory: %s", error_text(error)) : EXIT_DONE;
+}
+
+/* Everything that FD gives, as a string. */
+static int read_text(int fd, struct buffer *text)
+{
+	ssize_t got;
+
+	do {
+		uint8_t *room = buffer_reserve(text, MESSAGE_PIECE);
+
+		if (!room)
+			return -ENOMEM;
+		got = read(fd, room, MESSAGE_PIECE);
+		if (got < 0)
+			return -errno;
+		text->len += (size_t)got;
+		if (text->len > MESSAGE_SIZE_MAX)
+			return -EFBIG;
+	} while (got > 0);
+	buffer_put8(text, 0);
+	return text->failed ? -ENOMEM : 0;
+}
+
+/* The message of -m or -F; NULL without either.  A file may be anything that can be read: a link, a pipe. */
+static int read_message(struct run *run)
+{
+	const char *path = run->options.message_file;
+	bool is_input = path && !strcmp(path, "-");
+	struct buffer text = {0};
+	int fd, error;
+
+	if (run->options.message) {
+		run->message = strdup(run->options.message);
+		return run->message ? EXIT_DONE : fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+	}
+	if (!path || run->options.dry_run)
+		return EXIT_DONE;
+	fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	error = fd < 0 ? -errno : read_text(fd, &text);
+	if (fd >= 0 && !is_input)
+		close(fd);
+	run->message = (char *)text.data;
+	if (!error)
+		return EXIT_DONE;
+	if (error == -EINTR)
+		return stop_status();
+	return fail(exit_code_of(error), "cannot read the message file '%s': %s", shown(path), error_text(error));
+}
+
+/* Everything from the lock to the commit. */
+static int run_all(struct run *run, char **arguments, size_t count)
+{
+	int status = read_message(run);
+	bool config_made;
+
+	if (!status)
+		status = take_lock(run);
+	if (!status)
+		status = exit_code_of(config_open(run->session.repo, &run->config));
+	if (!status)
+		status = snapshot_plan_make(&run->session, &run->wt, arguments, count, run->options.force, &run->plan);
+	if (status || !any_ready(&run->plan))
+		return status;
+	run->operation = worktree_in_progress(&run->wt);
+	status = open_writer(run);
+	if (!status)
+		status = set_engine(run);
+	if (!status)
+		status = record_all(run);
+	if (!status && !run->options.dry_run)
+		status = commit_store(run);
+	if (status || run->options.dry_run || !any_ready(&run->plan))
+		return status;
+	/* One that only the work tree lacks was left out of it. */
+	run->has_config = setup_is_committed(run->session.repo);
+	if (!run->has_config)
+		status = setup_write_config(&run->wt, &config_made);
+	if (!status)
+		status = write_work_tree(run);
+	return status ? status : publish(run);
+}
+
+static void release(struct run *run)
+{
+	snapshot_plan_release(&run->plan);
+	free(run->message);
+	if (run->source)
+		source_close(run->source);
+	store_writer_close(run->writer);
+	exclude_free(run->exclude);
+	if (run->config)
+		config_close(run->config);
+	if (run->wt.io)
+		worktree_close(&run->wt);
+	session_close(&run->session);
+}
+
+static void report(const struct run *run)
+{
+	struct snapshot_report text = {
+	    .plan = &run->plan,
+	    .commit = run->committed ? &run->commit : NULL,
+	    .note = run->options.dry_run ? "nothing was written" : run->note,
+	    .seconds = (double)(io_monotonic_ns(io_system()) - run->began_ns) / 1e9,
+	};
+
+	snapshot_report_print(&text);
+}
+
+static int snapshot(int argc, char **argv)
+{
+	struct run run = {.began_ns = io_monotonic_ns(io_system())};
+	int status = parse_options(argc, argv, &run.options);
+
+	if (!status)
+		status = session_open(&run.session,
+		                      SESSION_WORK_TREE | (run.options.dry_run ? SESSION_STORE : SESSION_CREATE));
+	if (status)
+		return status;
+	stop_catch();
+	status = run_all(&run, argv + optind, (size_t)(argc - optind));
+	if (!status) {
+		for (size_t i = 0; i < run.plan.count; i++) {
+			if (snapshot_report_is_told(&run.plan.items[i]))
+				outcome_add(&run.plan.outcome, EXIT_DONE);
+		}
+		status = outcome_status(&run.plan.outcome);
+		/* Of a failure the error object tells; a document tells what was done. */
+		if (!globals.json || status == EXIT_DONE || status == EXIT_PARTIAL)
+			report(&run);
+	}
+	release(&run);
+	return stop_finish(status);
+}
+
+const struct command command_snapshot = {
+    .name = "snapshot",
+    .run = snapshot,
+    .usage = "revfs snapshot [-m MSG | -F FILE | --no-commit] [-n] [--full] [--force] [--skip-special] "
+	     "[--allow-outside-links] [--jobs N] [--json] [PATH...]",
+    .summary = "record datasets of the work tree and commit them",
+};

@@ -1,0 +1,428 @@
+/*
+ * revfs status: how the datasets of the work tree stand to their pointers, and what is mounted where.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/dataset.h"
+#include "fs/drift.h"
+#include "fs/worktree.h"
+#include "tools/commands.h"
+#include "tools/config.h"
+#include "tools/output.h"
+#include "tools/registry.h"
+#include "tools/session.h"
+#include "tools/shown.h"
+#include "tools/stop.h"
+
+enum state {
+	UNCHANGED,
+	CHANGED,
+	ABSENT,          /* not checked out */
+	EMPTY,           /* the directory is there, and nothing in it */
+	UNFINISHED,      /* a checkout began and did not end */
+	UNKNOWN,         /* files and pointer were never the same here */
+	POINTER_CHANGED, /* since they were */
+	POINTER_MISSING,
+	CONFLICT, /* the pointer file does not read */
+	LATER,    /* a pointer of a later version */
+};
+
+static const char *const state_names[] = {
+    "unchanged", "changed",         "absent",          "empty",    "unfinished",
+    "unknown",   "pointer_changed", "pointer_missing", "conflict", "later_version",
+};
+
+struct row {
+	const struct work_dataset *dataset;
+	enum state state;
+	bool committed; /* HEAD has this pointer */
+	struct pointer pointer;
+	uint64_t added, modified, deleted, problems;
+	uint64_t folders;  /* that came or went */
+	bool became_other; /* a file where the pointer says directory, or the other way round */
+	unsigned line;     /* CONFLICT */
+	const char *why;
+};
+
+struct status {
+	struct session session;
+	struct worktree wt;
+	struct config *config;
+	struct exclude *exclude;
+	struct work_dataset *datasets;
+	size_t count;
+	struct oid tree;
+	bool has_tree;
+	struct outcome outcome;
+	json_t *rows, *mounts;
+};
+
+static int count_difference(void *arg, const struct drift_difference *difference)
+{
+	struct row *row = arg;
+
+	bool folder = difference->old ? difference->old->kind == ENTRY_DIRECTORY : difference->kind == ENTRY_DIRECTORY;
+
+	if (difference->problem)
+		row->problems++;
+	else if (folder)
+		row->folders++;
+	else if (difference->old && difference->kind)
+		row->modified++;
+	else if (difference->old)
+		row->deleted++;
+	else
+		row->added++;
+	return 0;
+}
+
+/* Compare the files with the tree they were last the same as. */
+static int count_changes(struct status *s, struct row *row, bool is_file)
+{
+	struct drift_request request = {
+	    .source = s->session.source,
+	    .io = io_system(),
+	    .dirfd = s->wt.root,
+	    .path = row->dataset->path,
+	    .is_file = is_file,
+	    .pointer = &row->pointer,
+	    .folder = s->wt.folder,
+	    .exclude = s->exclude,
+	    .cancelled = stop_flag(),
+	};
+	int error;
+
+	row->became_other = is_file != row->pointer.is_file;
+	if (row->became_other) {
+		row->state = CHANGED;
+		return EXIT_DONE;
+	}
+	error = s->session.source ? drift_compare(&request, count_difference, row) : -ENODATA;
+	if (error == -EINTR)
+		return stop_status();
+	if (error)
+		return session_unreadable(&s->session, row->dataset->path, error);
+	if (row->added || row->modified || row->deleted || row->problems || row->folders)
+		row->state = CHANGED;
+	return EXIT_DONE;
+}
+
+static int look(struct status *s, struct row *row)
+{
+	const struct work_dataset *d = row->dataset;
+	enum work_kind kind;
+	int error = worktree_kind(&s->wt, d->path, &kind);
+
+	if (error)
+		return fail(exit_code_of(error), "cannot look at '%s': %s", shown(d->path), error_text(error));
+	if (d->has_record && d->record.has_checkout)
+		row->state = UNFINISHED;
+	else if (kind != WORK_DIRECTORY && kind != WORK_FILE)
+		row->state = ABSENT;
+	else if (kind == WORK_DIRECTORY && row->pointer.files && worktree_is_empty(&s->wt, d->path))
+		row->state = EMPTY;
+	else if (!d->has_record || !d->record.has_root)
+		row->state = UNKNOWN;
+	else if (!id_equal(&d->record.root, &row->pointer.root) &&
+	         !(d->record.has_replaces && id_equal(&d->record.replaces, &row->pointer.root)))
+		row->state = POINTER_CHANGED;
+	else
+		return count_changes(s, row, kind == WORK_FILE);
+	return EXIT_DONE;
+}
+
+static int examine(struct status *s, struct row *row)
+{
+	const char *path = row->dataset->path;
+	struct pointer head;
+	int error = worktree_pointer(&s->wt, path, &row->pointer, &row->line, &row->why);
+
+	if (error == -ENOENT) {
+		row->state = POINTER_MISSING;
+	} else if (error == -EINVAL || error == -ELOOP) {
+		row->state = CONFLICT;
+	} else if (error == -ENOTSUP || (!error && row->pointer.unknown_keys)) {
+		row->state = LATER;
+	} else if (error) {
+		return fail(exit_code_of(error), "cannot read '%s" POINTER_SUFFIX "': %s", shown(path),
+		            error_text(error));
+	} else {
+		row->committed = s->has_tree && !dataset_find(s->session.repo, &s->tree, path, &head) &&
+		                 head.is_file == row->pointer.is_file && id_equal(&head.root, &row->pointer.root);
+		return look(s, row);
+	}
+	return EXIT_DONE;
+}
+
+static void print_counts(const struct row *row)
+{
+	const struct {
+		uint64_t count;
+		const char *name;
+	} counts[] = {{row->added, "added"},
+	              {row->modified, "modified"},
+	              {row->deleted, "deleted"},
+	              {row->problems, "that cannot be recorded"}};
+	const char *between = "";
+	char text[32];
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		if (!counts[i].count)
+			continue;
+		printf("%s%s %s", between, output_count(counts[i].count, text), counts[i].name);
+		between = ", ";
+	}
+	if (row->became_other)
+		printf("became a %s", row->pointer.is_file ? "directory" : "file");
+	else if (!*between)
+		printf("%s folder%s added or deleted", output_count(row->folders, text), row->folders == 1 ? "" : "s");
+}
+
+static void print_row(const struct row *row)
+{
+	const char *path = shown(row->dataset->path);
+
+	printf("%s: ", path);
+	switch (row->state) {
+	case UNCHANGED:
+		printf("unchanged");
+		break;
+	case CHANGED:
+		print_counts(row);
+		break;
+	case ABSENT:
+		printf("not checked out ('revfs checkout %s')", path);
+		break;
+	case EMPTY:
+		printf("empty ('revfs checkout %s' brings the files back)", path);
+		break;
+	case UNFINISHED:
+		printf("a checkout was not finished ('revfs checkout %s' finishes it)", path);
+		break;
+	case UNKNOWN:
+		printf("never compared with its pointer ('revfs checkout %s')", path);
+		break;
+	case POINTER_CHANGED:
+		printf("the pointer changed since ('revfs checkout %s', or 'revfs snapshot --force %s')", path, path);
+		break;
+	case POINTER_MISSING:
+		printf("the pointer file is gone ('git checkout HEAD -- %s" POINTER_SUFFIX
+		       "', or 'git rm %s" POINTER_SUFFIX "')",
+		       path, path);
+		break;
+	case CONFLICT:
+		printf("%s" POINTER_SUFFIX ", line %u: %s", path, row->line ? row->line : 1, row->why);
+		break;
+	case LATER:
+		printf("written by a later version of revfs");
+		break;
+	}
+	if (row->state <= POINTER_CHANGED && !row->committed)
+		printf("; pointer not committed");
+	putchar('\n');
+}
+
+static json_t *json_row(const struct row *row)
+{
+	json_t *value = json_object();
+	char hex[ID_HEX_SIZE];
+
+	output_json_path(value, "path", row->dataset->path);
+	json_object_set_new(value, "state", json_string(state_names[row->state]));
+	if (row->state <= POINTER_CHANGED) {
+		json_object_set_new(value, "committed", json_boolean(row->committed));
+		json_object_set_new(value, "root", json_string(id_format(&row->pointer.root, hex)));
+		json_object_set_new(value, "files", json_integer((json_int_t)row->pointer.files));
+		json_object_set_new(value, "bytes", json_integer((json_int_t)row->pointer.bytes));
+	}
+	if (row->state <= CHANGED) {
+		json_object_set_new(value, "added", json_integer((json_int_t)row->added));
+		json_object_set_new(value, "modified", json_integer((json_int_t)row->modified));
+		json_object_set_new(value, "deleted", json_integer((json_int_t)row->deleted));
+		json_object_set_new(value, "unrecordable", json_integer((json_int_t)row->problems));
+		json_object_set_new(value, "folders", json_integer((json_int_t)row->folders));
+		json_object_set_new(value, "became_other", json_boolean(row->became_other));
+	}
+	if (row->state == CONFLICT) {
+		json_object_set_new(value, "line", json_integer(row->line ? row->line : 1));
+		json_object_set_new(value, "message", json_string(row->why));
+	}
+	return value;
+}
+
+/* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
+static bool is_meant(const char *path, const char *named)
+{
+	size_t len = strlen(named), path_len = strlen(path), least = len < path_len ? len : path_len;
+
+	return !len || (!strncmp(path, named, least) &&
+	                (len == path_len || (len < path_len ? path[len] : named[path_len]) == '/'));
+}
+
+/* Whether any of NAMED (none: everything) means the dataset PATH. */
+static bool is_any_meant(const char *path, char *const *named, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_meant(path, named[i]))
+			return true;
+	}
+	return !count;
+}
+
+/* Name what was named and is no dataset. */
+static void name_unmet(struct status *s, char *const *named, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool met = !*named[i];
+
+		for (size_t j = 0; !met && j < s->count; j++)
+			met = is_meant(s->datasets[j].path, named[i]);
+		if (!met)
+			outcome_add(&s->outcome, fail(EXIT_NOT_FOUND, "there is no dataset at '%s'", shown(named[i])));
+	}
+}
+
+static int print_mount(void *arg, const struct registered *mount)
+{
+	struct status *s = arg;
+	json_t *value;
+
+	if (strcmp(mount->repository, repo_git_dir(s->session.repo)) &&
+	    strcmp(mount->repository, repo_common_dir(s->session.repo)) &&
+	    strcmp(mount->repository, repo_work_tree(s->session.repo)))
+		return 0;
+	if (!globals.json) {
+		printf("mounted at %s%s\n", shown(mount->mountpoint), mount->alive ? "" : " (dead)");
+		return 0;
+	}
+	value = json_object();
+	output_json_path(value, "mountpoint", mount->mountpoint);
+	json_object_set_new(value, "pid", json_integer(mount->pid));
+	json_object_set_new(value, "alive", json_boolean(mount->alive));
+	json_array_append_new(s->mounts, value);
+	return 0;
+}
+
+static int examine_all(struct status *s, char *const *named, size_t named_count)
+{
+	size_t met = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct row row = {.dataset = &s->datasets[i]};
+		int status;
+
+		if (!is_any_meant(row.dataset->path, named, named_count))
+			continue;
+		met++;
+		status = examine(s, &row);
+		outcome_add(&s->outcome, status);
+		if (status > EXIT_SYSTEM)
+			return status;
+		if (status)
+			continue;
+		if (globals.json)
+			json_array_append_new(s->rows, json_row(&row));
+		else
+			print_row(&row);
+	}
+	name_unmet(s, named, named_count);
+	if (!met && !s->outcome.failure && !globals.json && !globals.quiet)
+		puts("no datasets: 'revfs snapshot DIR' makes one of a directory");
+	return EXIT_DONE;
+}
+
+static int open_all(struct status *s)
+{
+	const char *const *patterns;
+	struct repo_commit commit;
+	struct oid head;
+	int error, status = session_open(&s->session, SESSION_STORE | SESSION_WORK_TREE);
+
+	if (status)
+		return status;
+	error = worktree_open(io_system(), s->session.repo, false, &s->wt);
+	if (error)
+		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
+	if (config_open(s->session.repo, &s->config))
+		return EXIT_USAGE;
+	patterns = config_all(s->config, "snapshot.exclude");
+	if (!patterns || exclude_new(patterns, &s->exclude))
+		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+	if (!repo_ref(s->session.repo, "HEAD", &head) && !repo_commit(s->session.repo, &head, &commit)) {
+		s->has_tree = true;
+		s->tree = commit.tree;
+		repo_commit_release(&commit);
+	}
+	error = worktree_datasets(&s->wt, &s->datasets, &s->count);
+	if (error)
+		return fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error));
+	return EXIT_DONE;
+}
+
+static int run_status(struct status *s, char **arguments, size_t count)
+{
+	char **named = calloc(count + 1, sizeof(*named));
+	int status = named ? open_all(s) : fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+
+	for (size_t i = 0; !status && i < count; i++) {
+		const char *slash;
+		size_t base;
+
+		status = session_work_path(&s->session, arguments[i], &named[i]);
+		slash = status ? NULL : strrchr(named[i], '/');
+		slash = slash ? slash + 1 : named[i];
+		if (!status && pointer_name(slash, strlen(slash), &base))
+			named[i][(size_t)(slash - named[i]) + base] = '\0';
+	}
+	if (!status)
+		status = examine_all(s, named, count);
+	for (size_t i = 0; named && i < count; i++)
+		free(named[i]);
+	free(named);
+	return status;
+}
+
+static void release(struct status *s)
+{
+	worktree_datasets_free(s->datasets, s->count);
+	exclude_free(s->exclude);
+	if (s->config)
+		config_close(s->config);
+	if (s->wt.io)
+		worktree_close(&s->wt);
+	session_close(&s->session);
+	json_decref(s->rows);
+	json_decref(s->mounts);
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
+	struct status s = {0};
+	int status;
+
+	while (command_option(&command_status, argc, argv, "", options) != -1)
+		globals.json = true;
+	s.rows = json_array();
+	s.mounts = json_array();
+	stop_catch();
+	status = run_status(&s, argv + optind, (size_t)(argc - optind));
+	if (!status) {
+		status = outcome_status(&s.outcome);
+		if (status == EXIT_DONE || status == EXIT_PARTIAL)
+			registry_each(print_mount, &s);
+		if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
+			output_json(stdout, json_pack("{sOsO}", "datasets", s.rows, "mounts", s.mounts));
+	}
+	release(&s);
+	return stop_finish(status);
+}
+
+const struct command command_status = {
+    .name = "status",
+    .run = run,
+    .usage = "revfs status [--json] [PATH...]",
+    .summary = "show how datasets of the work tree stand to their last snapshot",
+};

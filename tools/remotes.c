@@ -1,0 +1,268 @@
+#include "tools/remotes.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/cache_place.h"
+#include "tools/command.h"
+#include "tools/config.h"
+#include "tools/duration.h"
+#include "tools/url.h"
+
+#define PREFIX "remote."
+#define SUFFIX ".url"
+
+struct remotes {
+	struct repo *repo;
+	struct remotes_wait wait;
+	pthread_mutex_t lock; /* of all below; held while they are opened, which asks no remote */
+	bool opened;
+	struct remote **remotes;
+	struct remote_store **stores;
+	size_t count;
+	struct cached *cached; /* NULL: there is no place for a cache */
+	struct fetch *fetch;
+};
+
+/* --- what the settings say --- */
+
+bool remotes_is_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > REMOTES_NAME_MAX || *name == '.' || *name == '-')
+		return false;
+	for (; *name; name++) {
+		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
+			return false;
+	}
+	return true;
+}
+
+struct collecting {
+	struct remotes_item *items;
+	size_t count;
+};
+
+/* "remote.NAME.url" names a remote. */
+static int collect(void *arg, const struct config_value *value)
+{
+	struct collecting *c = arg;
+	const char *key = value->key;
+	size_t len = strlen(key);
+	struct remotes_item *items, *item;
+
+	if (strncmp(key, PREFIX, strlen(PREFIX)) != 0 || len <= strlen(PREFIX SUFFIX) ||
+	    strcasecmp(key + len - strlen(SUFFIX), SUFFIX) != 0)
+		return 0;
+	items = reallocarray(c->items, c->count + 1, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	c->items = items;
+	item = &items[c->count];
+	*item = (struct remotes_item){
+	    .name = strndup(key + strlen(PREFIX), len - strlen(PREFIX SUFFIX)),
+	    .url = strdup(value->value),
+	    .tracked = value->place == CONFIG_TRACKED,
+	};
+	c->count++;
+	return item->name && item->url ? 0 : -ENOMEM;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct remotes_item *x = a, *y = b;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static int read_priority(struct config *config, struct remotes_item *item)
+{
+	char key[REMOTES_NAME_MAX + 32];
+
+	snprintf(key, sizeof(key), PREFIX "%.*s.priority", REMOTES_NAME_MAX, item->name);
+	return config_integer(config, key, &item->priority) == -EINVAL ? EXIT_USAGE : EXIT_DONE;
+}
+
+static int list(struct config *config, struct remotes_item **items, size_t *count)
+{
+	struct collecting c = {0};
+	int status = EXIT_DONE;
+
+	if (config_each(config, collect, &c))
+		status = fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
+	for (size_t i = 0; i < c.count && !status; i++) {
+		if (remotes_is_name(c.items[i].name))
+			status = read_priority(config, &c.items[i]);
+	}
+	if (status) {
+		remotes_list_free(c.items, c.count);
+		return status;
+	}
+	if (c.count)
+		qsort(c.items, c.count, sizeof(*c.items), compare_items);
+	*items = c.items;
+	*count = c.count;
+	return EXIT_DONE;
+}
+
+int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count)
+{
+	struct config *config;
+	int error = config_open(repo, &config), status;
+
+	if (error)
+		return exit_code_of(error);
+	status = list(config, items, count);
+	config_close(config);
+	return status;
+}
+
+void remotes_list_free(struct remotes_item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(items[i].name);
+		free(items[i].url);
+	}
+	free(items);
+}
+
+/* --- opening them --- */
+
+int remotes_open(struct repo *repo, struct remotes **remotes)
+{
+	struct remotes *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->repo = repo;
+	r->wait = (struct remotes_wait){.usual_s = REMOTES_WAIT_COMMAND_S, .asked_s = -1};
+	pthread_mutex_init(&r->lock, NULL);
+	*remotes = r;
+	return 0;
+}
+
+void remotes_close(struct remotes *remotes)
+{
+	if (!remotes)
+		return;
+	fetch_close(remotes->fetch);
+	for (size_t i = 0; i < remotes->count; i++) {
+		remote_store_close(remotes->stores[i]);
+		remote_close(remotes->remotes[i]);
+	}
+	/* What waits to be kept is written now. */
+	cached_close(remotes->cached);
+	free(remotes->stores);
+	free(remotes->remotes);
+	pthread_mutex_destroy(&remotes->lock);
+	free(remotes);
+}
+
+void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait)
+{
+	remotes->wait = *wait;
+}
+
+/* How long reads wait, of what was asked for, what is set and what is usual. */
+static uint64_t wait_ms(const struct remotes *r, struct config *config)
+{
+	const char *set = config_string(config, "io-timeout");
+	int64_t seconds = r->wait.asked_s;
+
+	if (seconds < 0 && set && duration_parse(set, &seconds)) {
+		warn("the setting 'io-timeout' is no length of time: '%s'", set);
+		seconds = -1;
+	}
+	if (seconds < 0)
+		seconds = r->wait.usual_s;
+	return seconds ? (uint64_t)seconds * 1000 : FETCH_FOR_EVER;
+}
+
+/* Open one; what cannot be used is named and left out. */
+static void add(struct remotes *r, const struct remotes_item *item)
+{
+	struct remote *remote;
+	int error = remote_open(io_system(), item->name, item->url, &remote);
+
+	if (error) {
+		char *url = url_public(item->url);
+
+		warn("the remote '%s' is left out: %s: '%s'", item->name,
+		     error == -EPROTONOSUPPORT ? "no such kind of URL is known"
+		     : error == -EINVAL        ? "not a URL"
+		                               : error_text(error),
+		     url ? url : "");
+		free(url);
+		return;
+	}
+	if (remote_store_open(io_system(), remote, &r->stores[r->count])) {
+		remote_close(remote);
+		return;
+	}
+	if (r->cached)
+		remote_store_keep_in(r->stores[r->count], r->cached);
+	r->remotes[r->count++] = remote;
+}
+
+/* Reading goes on without one. */
+static void open_cache(struct remotes *r, struct config *config)
+{
+	struct cache_place place;
+	int error;
+
+	if (!cache_place_find(config, &place)) {
+		error = cache_place_open(&place, &r->cached);
+		if (error)
+			warn("there is no cache: cannot open '%s': %s", place.path, error_text(error));
+	}
+	cache_place_release(&place);
+}
+
+static void open_all(struct remotes *r)
+{
+	struct fetch_setup setup = {.io = io_system()};
+	struct remotes_item *items = NULL;
+	struct config *config;
+	size_t count = 0;
+
+	if (config_open(r->repo, &config))
+		return;
+	setup.wait_ms = wait_ms(r, config);
+	if (list(config, &items, &count))
+		count = 0;
+	if (count)
+		open_cache(r, config);
+	config_close(config);
+	setup.cached = r->cached;
+	r->remotes = calloc(count + 1, sizeof(struct remote *));
+	r->stores = calloc(count + 1, sizeof(struct remote_store *));
+	for (size_t i = 0; r->remotes && r->stores && i < count; i++)
+		add(r, &items[i]);
+	remotes_list_free(items, count);
+	setup.stores = r->stores;
+	setup.count = r->count;
+	if (r->count && fetch_open(&setup, &r->fetch))
+		r->fetch = NULL;
+}
+
+struct fetch *remotes_fetch(void *arg)
+{
+	struct remotes *r = arg;
+	struct fetch *fetch;
+
+	pthread_mutex_lock(&r->lock);
+	if (!r->opened && !r->wait.offline)
+		open_all(r);
+	r->opened = true;
+	fetch = r->fetch;
+	pthread_mutex_unlock(&r->lock);
+	return fetch;
+}

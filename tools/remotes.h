@@ -1,0 +1,60 @@
+/*
+ * The remotes of a repository, as the settings name them: remote.NAME.url and remote.NAME.priority.
+ *
+ * Opened when something is first read that the local store lacks, so that who needs none pays for none.  Thread-safe.
+ */
+#ifndef TOOLS_REMOTES_H
+#define TOOLS_REMOTES_H
+
+#include "cache/fetch.h"
+#include "fs/repo.h"
+
+/* The name of a remote: letters, digits, '-', '_' and '.', no '.' or '-' in front. */
+#define REMOTES_NAME_MAX 100
+
+/* One that the settings name. */
+struct remotes_item {
+	char *name;
+	char *url;
+	int64_t priority; /* the highest is asked first, then in the order of names */
+	bool tracked;     /* the URL is the shared .revfs/config's alone */
+};
+
+/* All that the settings of REPO name, in the order in which they are asked.  Prints its own errors; returns an exit
+ * status. */
+int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count);
+
+/* Free what remotes_list() gave. */
+void remotes_list_free(struct remotes_item *items, size_t count);
+
+/* Whether NAME may be one. */
+bool remotes_is_name(const char *name);
+
+struct remotes;
+
+/* For REPO (borrowed).  0 or -ENOMEM. */
+int remotes_open(struct repo *repo, struct remotes **remotes);
+
+/* Free; nobody may be reading.  NULL is ignored. */
+void remotes_close(struct remotes *remotes);
+
+/* How reads wait for remotes that fail. */
+struct remotes_wait {
+	int64_t usual_s; /* where the setting io-timeout says nothing */
+	int64_t asked_s; /* what the user asked for now: goes over the setting; -1: nothing */
+	bool offline;    /* no remote is asked */
+};
+
+#define REMOTES_WAIT_COMMAND_S 60
+#define REMOTES_WAIT_MOUNT_S 3600
+
+/* Before anything is read; as for a command where this is not called.  0 seconds: for ever. */
+void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
+
+/*
+ * What to fetch with: opened at the first call, which warns of remotes that cannot be used; NULL where there are none.
+ * ARG is a struct remotes, so that this can be given to source_set_fetch().
+ */
+struct fetch *remotes_fetch(void *arg);
+
+#endif
