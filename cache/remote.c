@@ -22,19 +22,18 @@ const struct remote_kind *remote_kind_of(const char *url)
 	return NULL;
 }
 
-int remote_open_kind(const struct io *io, const char *name, const char *url, const struct remote_kind *kind,
-                     struct remote **remote)
+int remote_open_kind(const struct remote_setup *setup, const struct remote_kind *kind, struct remote **remote)
 {
 	struct remote *r = calloc(1, sizeof(*r));
 	int error = -ENOMEM;
 
 	if (!r)
 		return -ENOMEM;
-	r->name = strdup(name);
-	r->url = strdup(url);
+	r->name = strdup(setup->name);
+	r->url = strdup(setup->url);
 	r->kind = kind;
 	if (r->name && r->url)
-		error = kind->open(io, url, &r->state);
+		error = kind->open(setup, &r->state);
 	if (error) {
 		free(r->name);
 		free(r->url);
@@ -45,11 +44,11 @@ int remote_open_kind(const struct io *io, const char *name, const char *url, con
 	return 0;
 }
 
-int remote_open(const struct io *io, const char *name, const char *url, struct remote **remote)
+int remote_open(const struct remote_setup *setup, struct remote **remote)
 {
-	const struct remote_kind *kind = remote_kind_of(url);
+	const struct remote_kind *kind = remote_kind_of(setup->url);
 
-	return kind ? remote_open_kind(io, name, url, kind, remote) : -EPROTONOSUPPORT;
+	return kind ? remote_open_kind(setup, kind, remote) : -EPROTONOSUPPORT;
 }
 
 void remote_close(struct remote *remote)

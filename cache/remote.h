@@ -6,8 +6,8 @@
  * check what they read.  Thread-safe.  Every operation may wait, but ends within the time-outs of its kind, or with
  * -EINTR soon after whoever the thread works for gives up (cache/interrupt.h).
  *
- * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC, -EPROTO
- * (an answer that makes no sense), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
+ * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC,
+ * -EPROTO (an answer that makes no sense), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
  */
 #ifndef CACHE_REMOTE_H
 #define CACHE_REMOTE_H
@@ -18,6 +18,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "cache/credentials.h"
 #include "cache/io.h"
 
 #define REMOTE_PATH_SIZE 96 /* of a path in a store, with the NUL byte */
@@ -39,10 +40,21 @@ struct remote_body {
 /* Told of a file below the folder that is listed, by its path in the store.  Answers 0 to go on. */
 typedef int (*remote_each)(void *arg, const char *path, const struct remote_stat *st);
 
-/* What a kind of remote can do.  STATE is what open made. */
+/* How a remote is reached.  What is not given is NULL or 0. */
+struct remote_setup {
+	const struct io *io;
+	const char *name; /* for messages */
+	const char *url;
+	const char *endpoint; /* of an S3 service: the URL of its server; without, Amazon's */
+	const char *region;   /* of a bucket: without, it is asked for */
+	struct credentials_source credentials;
+};
+
+/* What a kind of remote can do.  STATE is what open made; nothing of its setup may be used later but what IO and the
+ * source of credentials point to. */
 struct remote_kind {
 	const char *name; /* as error messages say it: "folder", "http" */
-	int (*open)(const struct io *io, const char *url, void **state);
+	int (*open)(const struct remote_setup *setup, void **state);
 	void (*close)(void *state);
 	ssize_t (*read)(void *state, const char *path, uint64_t offset, void *data, size_t len);
 	int (*stat)(void *state, const char *path, struct remote_stat *st);
@@ -61,14 +73,14 @@ extern const struct remote_kind remote_kind_http;
 const struct remote_kind *remote_kind_of(const char *url);
 
 /*
- * Open the remote NAME (for messages) at URL, both copied.  Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where
- * no kind knows such a URL; -EINVAL for one that is not well-formed; -ENOMEM.
+ * Open the remote that SETUP describes, all of which is copied but what IO and the source of credentials point to.
+ * Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where no kind knows such a URL; -EINVAL for one that is not
+ * well-formed; -ENOMEM.
  */
-int remote_open(const struct io *io, const char *name, const char *url, struct remote **remote);
+int remote_open(const struct remote_setup *setup, struct remote **remote);
 
 /* The same with a kind of the caller's, for what is not found by a URL. */
-int remote_open_kind(const struct io *io, const char *name, const char *url, const struct remote_kind *kind,
-                     struct remote **remote);
+int remote_open_kind(const struct remote_setup *setup, const struct remote_kind *kind, struct remote **remote);
 
 /* Free; nobody may be waiting.  NULL is ignored. */
 void remote_close(struct remote *remote);

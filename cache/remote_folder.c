@@ -49,14 +49,14 @@ static char *path_of(const char *url)
 	return path;
 }
 
-static int folder_open(const struct io *io, const char *url, void **state)
+static int folder_open(const struct remote_setup *setup, void **state)
 {
 	struct folder *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
-	f->io = io;
-	f->path = path_of(url);
+	f->io = setup->io;
+	f->path = path_of(setup->url);
 	if (!f->path) {
 		free(f);
 		return -EINVAL;

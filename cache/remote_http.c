@@ -15,13 +15,13 @@ struct server {
 	char *base; /* without a slash at its end */
 };
 
-static int server_open(const struct io *io, const char *url, void **state)
+static int server_open(const struct remote_setup *setup, void **state)
 {
+	const char *url = setup->url;
 	struct server *s;
 	size_t len = strlen(url);
 	int error = -ENOMEM;
 
-	(void)io;
 	/* Paths go behind it. */
 	if (strpbrk(url, "?# \n\r\t") || len < strlen("http://x"))
 		return -EINVAL;

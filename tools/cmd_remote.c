@@ -143,7 +143,7 @@ static int check_url(const char *typed, char **url)
 			return fail(EXIT_REFUSED,
 			            "no remote of the kind '%s' is known: a path, file://, http:// and https:// are",
 			            typed);
-		error = remote_open(io_system(), "new", typed, &remote);
+		error = remote_open(&(struct remote_setup){.io = io_system(), .name = "new", .url = typed}, &remote);
 		if (error)
 			return fail_usage("'%s' is no URL of a store", url_shown(typed));
 		remote_close(remote);

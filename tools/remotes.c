@@ -16,6 +16,7 @@
 
 #define PREFIX "remote."
 #define SUFFIX ".url"
+#define KEY_SIZE (REMOTES_NAME_MAX + 32)
 
 struct remotes {
 	struct repo *repo;
@@ -83,12 +84,34 @@ static int compare_items(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int read_priority(struct config *config, struct remotes_item *item)
+/* The key of what is set of ITEM as NAME. */
+static const char *key_of(const struct remotes_item *item, const char *name, char key[KEY_SIZE])
 {
-	char key[REMOTES_NAME_MAX + 32];
+	snprintf(key, KEY_SIZE, PREFIX "%.*s.%s", REMOTES_NAME_MAX, item->name, name);
+	return key;
+}
 
-	snprintf(key, sizeof(key), PREFIX "%.*s.priority", REMOTES_NAME_MAX, item->name);
-	return config_integer(config, key, &item->priority) == -EINVAL ? EXIT_USAGE : EXIT_DONE;
+/* *TEXT: what is set of ITEM as NAME, or NULL. */
+static int read_text(struct config *config, const struct remotes_item *item, const char *name, char **text)
+{
+	char key[KEY_SIZE];
+	const char *set = config_string(config, key_of(item, name, key));
+
+	*text = set ? strdup(set) : NULL;
+	return set && !*text ? fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM)) : EXIT_DONE;
+}
+
+/* What else is set of ITEM. */
+static int complete(struct config *config, struct remotes_item *item)
+{
+	char key[KEY_SIZE];
+	int status = read_text(config, item, "endpoint", &item->endpoint);
+
+	if (!status)
+		status = read_text(config, item, "region", &item->region);
+	if (!status && config_integer(config, key_of(item, "priority", key), &item->priority) == -EINVAL)
+		status = EXIT_USAGE;
+	return status;
 }
 
 static int list(struct config *config, struct remotes_item **items, size_t *count)
@@ -100,7 +123,7 @@ static int list(struct config *config, struct remotes_item **items, size_t *coun
 		status = fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	for (size_t i = 0; i < c.count && !status; i++) {
 		if (remotes_is_name(c.items[i].name))
-			status = read_priority(config, &c.items[i]);
+			status = complete(config, &c.items[i]);
 	}
 	if (status) {
 		remotes_list_free(c.items, c.count);
@@ -130,6 +153,8 @@ void remotes_list_free(struct remotes_item *items, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		free(items[i].name);
 		free(items[i].url);
+		free(items[i].endpoint);
+		free(items[i].region);
 	}
 	free(items);
 }
@@ -186,11 +211,24 @@ static uint64_t wait_ms(const struct remotes *r, struct config *config)
 	return seconds ? (uint64_t)seconds * 1000 : FETCH_FOR_EVER;
 }
 
+int remotes_open_one(const struct remotes_item *item, struct remote **remote)
+{
+	const struct remote_setup setup = {
+	    .io = io_system(),
+	    .name = item->name,
+	    .url = item->url,
+	    .endpoint = item->endpoint,
+	    .region = item->region,
+	};
+
+	return remote_open(&setup, remote);
+}
+
 /* Open one; what cannot be used is named and left out. */
 static void add(struct remotes *r, const struct remotes_item *item)
 {
 	struct remote *remote;
-	int error = remote_open(io_system(), item->name, item->url, &remote);
+	int error = remotes_open_one(item, &remote);
 
 	if (error) {
 		char *url = url_public(item->url);

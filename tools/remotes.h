@@ -16,6 +16,8 @@
 struct remotes_item {
 	char *name;
 	char *url;
+	char *endpoint;   /* of an S3 service, or NULL */
+	char *region;     /* the same */
 	int64_t priority; /* the highest is asked first, then in the order of names */
 	bool tracked;     /* the URL is the shared .revfs/config's alone */
 };
@@ -26,6 +28,9 @@ int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count);
 
 /* Free what remotes_list() gave. */
 void remotes_list_free(struct remotes_item *items, size_t count);
+
+/* Open ITEM; errors are those of remote_open(). */
+int remotes_open_one(const struct remotes_item *item, struct remote **remote);
 
 /* Whether NAME may be one. */
 bool remotes_is_name(const char *name);

@@ -60,7 +60,7 @@ static void fill_remotes(void)
 	id_of(page, sizeof(page), &root);
 	assert_int_equal(store_put_root(store, &root, page, sizeof(page), sizeof(page)), 0);
 	store_close(store);
-	assert_int_equal(remote_open(io_system(), "from", path, &from), 0);
+	assert_int_equal(remote_open(&(struct remote_setup){.io = io_system(), .name = "from", .url = path}, &from), 0);
 	assert_int_equal(remote_list(from, "packs", copy_file, from), 0);
 	assert_int_equal(remote_list(from, "roots", copy_file, from), 0);
 	remote_close(from);
@@ -84,7 +84,10 @@ static int set_up(void **state)
 	fill_remotes();
 	fault_init(&fault, io_system());
 	for (size_t i = 0; i < REMOTES; i++) {
-		assert_int_equal(remote_open_kind(&fault.io, urls[i], urls[i], &remote_kind_fake, &remotes[i]), 0);
+		assert_int_equal(
+		    remote_open_kind(&(struct remote_setup){.io = &fault.io, .name = urls[i], .url = urls[i]},
+		                     &remote_kind_fake, &remotes[i]),
+		    0);
 		assert_int_equal(remote_store_open(&fault.io, remotes[i], &stores[i]), 0);
 	}
 	open_fetch(10000);
@@ -323,7 +326,9 @@ static void a_store_is_prepared_once(void **state)
 	struct remote *remote;
 
 	(void)state;
-	assert_int_equal(remote_open_kind(&fault.io, "c", "c", &remote_kind_fake, &remote), 0);
+	assert_int_equal(remote_open_kind(&(struct remote_setup){.io = &fault.io, .name = "c", .url = "c"},
+	                                  &remote_kind_fake, &remote),
+	                 0);
 	assert_int_equal(remote_store_open(&fault.io, remote, &store), 0);
 	assert_int_equal(remote_store_check(store), -ENOENT);
 	assert_int_equal(remote_store_prepare(store), 0);

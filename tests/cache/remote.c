@@ -26,7 +26,8 @@ static int set_up(void **state)
 	folder = scratch_path("store");
 	scratch_sh("mkdir store");
 	fault_init(&fault, io_system());
-	assert_int_equal(remote_open(&fault.io, "origin", folder, &remote), 0);
+	assert_int_equal(remote_open(&(struct remote_setup){.io = &fault.io, .name = "origin", .url = folder}, &remote),
+	                 0);
 	return 0;
 }
 
@@ -55,11 +56,15 @@ static void urls_have_kinds(void **state)
 	assert_ptr_equal(remote_kind_of("file:///a"), &remote_kind_folder);
 	assert_null(remote_kind_of("a/b"));
 	assert_null(remote_kind_of("-oProxyCommand=x"));
-	assert_int_equal(remote_open(io_system(), "x", "gopher://a", &other), -EPROTONOSUPPORT);
-	assert_int_equal(remote_open(io_system(), "x", "file://host/a", &other), -EINVAL);
+	assert_int_equal(
+	    remote_open(&(struct remote_setup){.io = io_system(), .name = "x", .url = "gopher://a"}, &other),
+	    -EPROTONOSUPPORT);
+	assert_int_equal(
+	    remote_open(&(struct remote_setup){.io = io_system(), .name = "x", .url = "file://host/a"}, &other),
+	    -EINVAL);
 	assert_int_equal(put_text("revfs-store", "x", false), 0);
 	assert_true(asprintf(&url, "file://localhost%.*s%%73tore", (int)(strlen(folder) - 5), folder) > 0);
-	assert_int_equal(remote_open(io_system(), "x", url, &other), 0);
+	assert_int_equal(remote_open(&(struct remote_setup){.io = io_system(), .name = "x", .url = url}, &other), 0);
 	assert_string_equal(remote_name(other), "x");
 	assert_string_equal(remote_url(other), url);
 	assert_int_equal(remote_read(other, "revfs-store", 0, url, 2), 1);
@@ -223,7 +228,9 @@ static void requests_and_failures_are_counted(void **state)
 
 	(void)state;
 	fake_remote_clear();
-	assert_int_equal(remote_open_kind(io_system(), "f", "f", &remote_kind_fake, &fake), 0);
+	assert_int_equal(remote_open_kind(&(struct remote_setup){.io = io_system(), .name = "f", .url = "f"},
+	                                  &remote_kind_fake, &fake),
+	                 0);
 	fake_remote_put("f", "x", "12345", 5);
 	fake_remote_plan("f", &fails);
 	assert_int_equal(remote_read(fake, "x", 0, byte, 4), -ECONNREFUSED);

@@ -27,7 +27,9 @@ static int set_up(void **state)
 	content = malloc(LEN);
 	damage_noise(7, content, LEN);
 	fake_remote_put("a", "p", content, LEN);
-	assert_int_equal(remote_open_kind(io_system(), "a", "a", &remote_kind_fake, &remote), 0);
+	assert_int_equal(remote_open_kind(&(struct remote_setup){.io = io_system(), .name = "a", .url = "a"},
+	                                  &remote_kind_fake, &remote),
+	                 0);
 	assert_int_equal(windows_open(remote, &windows), 0);
 	return 0;
 }

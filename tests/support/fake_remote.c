@@ -108,9 +108,9 @@ static int end(int error)
 	return error;
 }
 
-static int fake_open(const struct io *io, const char *url, void **state)
+static int fake_open(const struct remote_setup *setup, void **state)
 {
-	(void)io;
+	const char *url = setup->url;
 	*state = fake_of(url);
 	return 0;
 }
