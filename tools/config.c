@@ -112,7 +112,9 @@ static bool may_be_tracked(const char *key, const char *value)
 		return true; /* of a later version */
 	if (strncmp(key, "remote.", 7) != 0 || last == key + 6)
 		return false;
-	return strcasecmp(last, ".priority") == 0 || (strcasecmp(last, ".url") == 0 && value && !url_has_user(value));
+	if (strcasecmp(last, ".priority") == 0 || strcasecmp(last, ".region") == 0)
+		return true;
+	return (strcasecmp(last, ".url") == 0 || strcasecmp(last, ".endpoint") == 0) && value && !url_has_user(value);
 }
 
 static int parse_tracked(struct config *c, void *text, size_t len)
