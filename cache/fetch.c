@@ -5,17 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/aside.h"
 #include "cache/interrupt.h"
 
 /* A remote that fails is left alone for so long, doubled with each failure in a row; a random half is taken off. */
 #define REST_FIRST_MS 500
 #define REST_MAX_MS 30000
+#define PROBE_MS 100 /* how often those look who wait for another to try a remote that failed */
 
 struct source_state {
 	struct remote_store *store;
 	struct fetch_counts counts;
 	uint64_t rests_until_ns; /* 0: it does not rest */
-	uint64_t rest_ms;        /* the last one's length */
+	uint64_t rest_ms;        /* the last one's length; 0: it answered since */
+	bool probed;             /* somebody tries whether it answers again */
 	int last;                /* why it rests */
 };
 
@@ -24,24 +27,24 @@ struct fetch {
 	uint64_t wait_ms;
 	struct cached *cached;
 	size_t count;
+	struct aside *aside;
 	pthread_mutex_t lock; /* of the states, but for their stores, which do not change */
 	struct source_state states[];
 };
 
-/* What is asked for. */
-struct wanted {
-	bool is_root;
-	unsigned kind;
-	const struct id *id;
-	const struct locator *at;
-};
+static int ask_all(void *arg, const struct wanted *wanted, struct record *record, int *failure, uint64_t *until_ns);
 
 int fetch_open(const struct fetch_setup *setup, struct fetch **fetch)
 {
 	struct fetch *f = calloc(1, sizeof(*f) + setup->count * sizeof(f->states[0]));
+	const struct aside_setup aside = {.io = setup->io, .wait_ms = setup->wait_ms, .bring = ask_all, .arg = f};
 
 	if (!f)
 		return -ENOMEM;
+	if (aside_open(&aside, &f->aside)) {
+		free(f);
+		return -ENOMEM;
+	}
 	f->io = setup->io;
 	f->wait_ms = setup->wait_ms;
 	f->cached = setup->cached;
@@ -57,6 +60,7 @@ void fetch_close(struct fetch *fetch)
 {
 	if (!fetch)
 		return;
+	aside_close(fetch->aside);
 	pthread_mutex_destroy(&fetch->lock);
 	free(fetch);
 }
@@ -116,54 +120,72 @@ static int ask(const struct source_state *state, const struct wanted *wanted, st
 
 	if (error)
 		return error;
-	return wanted->is_root ? remote_store_read_root(state->store, wanted->id, record)
-	                       : remote_store_read(state->store, wanted->kind, wanted->id, wanted->at, record);
+	return wanted->is_root ? remote_store_read_root(state->store, &wanted->id, record)
+	                       : remote_store_read(state->store, wanted->kind, &wanted->id, &wanted->at, record);
+}
+
+/* Whether it may be asked now; else *RESTS says why it rests and *UNTIL_NS how long.  Of those who wait for one that
+ * has rested a single one tries: *PROBES. */
+static bool may_ask(struct fetch *f, struct source_state *state, bool *probes, int *rests, uint64_t *until_ns)
+{
+	const uint64_t now = io_monotonic_ns(f->io);
+	bool may;
+
+	pthread_mutex_lock(&f->lock);
+	may = state->rests_until_ns <= now && !state->probed;
+	*probes = may && state->rest_ms;
+	if (*probes)
+		state->probed = true;
+	*rests = state->last;
+	*until_ns = state->rests_until_ns > now ? state->rests_until_ns : now + PROBE_MS * UINT64_C(1000000);
+	pthread_mutex_unlock(&f->lock);
+	return may;
 }
 
 /* Ask one remote, unless it rests: -EAGAIN, and *RESTS why; *UNTIL_NS is when it will have rested, by now. */
 static int ask_unless_resting(struct fetch *f, struct source_state *state, const struct wanted *wanted,
                               struct record *record, int *rests, uint64_t *until_ns)
 {
-	int error = -EAGAIN;
-	bool resting;
+	bool probes;
+	int error;
 
+	if (!may_ask(f, state, &probes, rests, until_ns))
+		return -EAGAIN;
+	error = ask(state, wanted, record);
+	if (!is_unanswered(error))
+		note(f, state, error);
 	pthread_mutex_lock(&f->lock);
-	resting = state->rests_until_ns > io_monotonic_ns(f->io);
-	pthread_mutex_unlock(&f->lock);
-	if (!resting) {
-		error = ask(state, wanted, record);
-		if (error != -ENOMEM && error != -EINTR)
-			note(f, state, error);
-		if (!remote_may_pass(error))
-			return error;
-	}
-	pthread_mutex_lock(&f->lock);
+	if (probes)
+		state->probed = false;
 	*rests = state->last;
 	*until_ns = state->rests_until_ns;
 	pthread_mutex_unlock(&f->lock);
-	return -EAGAIN;
+	return remote_may_pass(error) ? -EAGAIN : error;
 }
 
 /*
  * Ask every remote that does not rest, once.  Returns 0, an error that ends everything, or -EAGAIN where one of them
  * may still have it: *FAILURE then says why, and *UNTIL_NS when the first has rested.
  */
-static int ask_all(struct fetch *f, const struct wanted *wanted, struct record *record, int *failure,
-                   uint64_t *until_ns)
+static int ask_all(void *arg, const struct wanted *wanted, struct record *record, int *failure, uint64_t *until_ns)
 {
+	struct fetch *f = arg;
 	int said = -ENOENT;
 
 	*failure = 0;
 	*until_ns = UINT64_MAX;
 	for (size_t i = 0; i < f->count; i++) {
 		uint64_t until = UINT64_MAX;
-		int error = ask_unless_resting(f, &f->states[i], wanted, record, failure, &until);
+		int rests, error = ask_unless_resting(f, &f->states[i], wanted, record, &rests, &until);
 
-		if (error == 0 || error == -ENOMEM || error == -EINTR)
+		if (error == 0 || is_unanswered(error))
 			return error;
-		if (error != -EAGAIN)
+		if (error != -EAGAIN) {
 			said = graver(said, error);
-		else if (until < *until_ns)
+			continue;
+		}
+		*failure = rests;
+		if (until < *until_ns)
 			*until_ns = until;
 	}
 	return *failure ? -EAGAIN : said;
@@ -185,7 +207,8 @@ static int wait_until(struct fetch *f, uint64_t until_ns)
 	return 0;
 }
 
-static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+/* Wait for it, on this thread. */
+static int wait_for(struct fetch *f, const struct wanted *wanted, struct record *record)
 {
 	const uint64_t began = io_monotonic_ns(f->io);
 	const uint64_t wait_ns =
@@ -193,11 +216,6 @@ static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct rec
 	uint64_t until_ns;
 	int failure, error;
 
-	if (f->cached && wanted->kind == RECORD_CHUNK) {
-		error = cached_read(f->cached, wanted->kind, wanted->id, record);
-		if (error != -ENOENT)
-			return error;
-	}
 	for (;;) {
 		error = ask_all(f, wanted, record, &failure, &until_ns);
 		if (error != -EAGAIN)
@@ -212,19 +230,30 @@ static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct rec
 	}
 }
 
+static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+{
+	int error = -ENOENT;
+
+	if (f->cached && wanted->kind == RECORD_CHUNK)
+		error = cached_read(f->cached, wanted->kind, &wanted->id, record);
+	if (error != -ENOENT || (!wanted->is_root && !wanted->at.offset))
+		return error;
+	return ticket_held() ? aside_read(f->aside, wanted, record) : wait_for(f, wanted, record);
+}
+
 int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const struct locator *hint,
                struct record *record)
 {
-	const struct wanted wanted = {.kind = kind, .id = id, .at = hint};
+	struct wanted wanted = {.kind = kind, .id = *id};
 
-	if (!hint || !hint->offset)
-		return fetch->cached && kind == RECORD_CHUNK ? cached_read(fetch->cached, kind, id, record) : -ENOENT;
+	if (hint)
+		wanted.at = *hint;
 	return fetch_wanted(fetch, &wanted, record);
 }
 
 int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *record)
 {
-	const struct wanted wanted = {.is_root = true, .kind = RECORD_PAGE, .id = id};
+	const struct wanted wanted = {.is_root = true, .kind = RECORD_PAGE, .id = *id};
 
 	return fetch_wanted(fetch, &wanted, record);
 }

@@ -6,6 +6,8 @@
  * left that could still answer, the read waits and tries again until the time that was set, or ends at once; whoever
  * the thread works for may give up meanwhile (cache/interrupt.h).  What is returned was checked against its id.
  *
+ * A thread that holds a ticket (cache/aside.h) does not wait: where a remote is to be asked, the answer is -EINPROGRESS.
+ *
  * Thread-safe; no lock is held while anything is waited for.
  */
 #ifndef CACHE_FETCH_H
@@ -34,7 +36,7 @@ void fetch_close(struct fetch *fetch);
 /*
  * Read the record that lies at HINT, wherever there is a good copy.  Returns 0 (the caller frees record->data); -ENOENT
  * where every remote answered and none has it; -EBADMSG where what they have is not the record; -ENOTSUP; -EACCES;
- * -EINTR; -ENOMEM; after the wait, the failure of the remote that was asked last.
+ * -EINTR; -EINPROGRESS; -ENOMEM; after the wait, the failure of the remote that was asked last.
  */
 int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const struct locator *hint,
                struct record *record);

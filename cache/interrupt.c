@@ -36,6 +36,11 @@ bool interrupt_pending(void)
 	return flag && atomic_load_explicit(flag, memory_order_relaxed);
 }
 
+bool is_unanswered(int error)
+{
+	return error == -EINTR || error == -EINPROGRESS || error == -ENOMEM;
+}
+
 int interrupt_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
 {
 	struct timespec until;

@@ -29,6 +29,10 @@ bool interrupt_watched(void);
 /* Whether this thread is to give up. */
 bool interrupt_pending(void);
 
+/* Whether ERROR says nothing about what was asked for: who asked gave up, may not wait (cache/aside.h), or memory is
+ * short. */
+bool is_unanswered(int error);
+
 /*
  * Wait on CONDITION with LOCK held, as pthread_cond_wait(3): the caller looks again at what it waits for.  Returns 0,
  * or -EINTR where this thread is to give up.

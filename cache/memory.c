@@ -223,7 +223,7 @@ static void value_of(struct slot *slot, struct memory_value *value)
 }
 
 /* Under the lock, which is given up while waiting.  *DEAD is what the caller must free afterwards.  *AGAIN where the
- * one who loaded was interrupted, which says nothing about the value. */
+ * one who loaded gave up, or did not wait, which says nothing about the value. */
 static int wait_for_load(struct memory *m, struct slot *slot, struct slot **dead, bool *again)
 {
 	int error = 0;
@@ -234,7 +234,7 @@ static int wait_for_load(struct memory *m, struct slot *slot, struct slot **dead
 	if (slot->state == SLOT_READY)
 		return 0;
 	if (slot->state == SLOT_FAILED) {
-		*again = !error && slot->error == -EINTR;
+		*again = !error && (slot->error == -EINTR || slot->error == -EINPROGRESS);
 		error = slot->error;
 	}
 	if (--slot->users == 0)

@@ -53,7 +53,7 @@ void memory_close(struct memory *memory);
 /*
  * Pin the value of (KIND, ID), calling LOAD where it is not held.  KIND is any number below 256: values of different
  * kinds never meet.  Returns 0, -ENOMEM, what LOAD answered, or -EINTR (cache/interrupt.h) while another thread loads;
- * a load that ends with -EINTR ends that thread's wait alone.
+ * a load that ends with -EINTR or -EINPROGRESS is the answer to that thread alone.
  */
 int memory_pin(struct memory *memory, unsigned kind, const struct id *id, memory_load load, void *arg,
                struct memory_value *value);

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#include "cache/aside.h"
 
 /* As many readers are followed at once; who was heard of longest ago is forgotten first. */
 #define STREAMS 8
@@ -29,6 +32,8 @@ struct ahead {
 	pthread_cond_t work;
 	struct stream streams[STREAMS];
 	uint64_t notes;
+	struct ticket ticket; /* the thread's: nobody shall wait for what it waits for */
+	bool ready;           /* what it waits for is there */
 	bool has_thread;
 	bool closing;
 	pthread_t thread;
@@ -40,6 +45,7 @@ struct run {
 	struct stream *stream;
 	uint64_t serial; /* of the stream when the run began */
 	uint64_t parent;
+	uint64_t from; /* the rank to go on at */
 	uint64_t bytes;
 	unsigned files;
 };
@@ -78,6 +84,30 @@ void ahead_close(struct ahead *ahead)
 
 /* --- the thread --- */
 
+static void on_ready(struct ticket *ticket)
+{
+	struct ahead *a = (struct ahead *)((char *)ticket - offsetof(struct ahead, ticket));
+
+	pthread_mutex_lock(&a->lock);
+	a->ready = true;
+	pthread_cond_signal(&a->work);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* After -EINPROGRESS.  False where the thread is to end instead. */
+static bool wait_until_ready(struct ahead *a)
+{
+	bool closing;
+
+	pthread_mutex_lock(&a->lock);
+	while (!a->ready && !a->closing)
+		pthread_cond_wait(&a->work, &a->lock);
+	a->ready = false;
+	closing = a->closing;
+	pthread_mutex_unlock(&a->lock);
+	return !closing;
+}
+
 enum step {
 	STEP_END,  /* enough, or the stream is another's by now */
 	STEP_PASS, /* the reader is there already */
@@ -99,6 +129,17 @@ static enum step take_step(struct run *run, uint64_t rank)
 	return step;
 }
 
+static uint64_t expand_content(struct ahead *a, const struct content *content)
+{
+	uint64_t done;
+
+	/* How it ends does not matter: who reads it asks again. */
+	while (content_expand(a->world.source, content, AHEAD_BYTES / 2, &done) == -EINPROGRESS && wait_until_ready(a))
+		;
+	ticket_release(&a->ticket);
+	return done;
+}
+
 static int expand(void *arg, const char *name, uint64_t rank, const struct place *place)
 {
 	struct run *run = arg;
@@ -108,17 +149,23 @@ static int expand(void *arg, const char *name, uint64_t rank, const struct place
 	if (step != STEP_EXPAND)
 		return step == STEP_END;
 	run->files++;
+	run->from = rank + 1;
 	if (place->kind == PLACE_DATA_FILE && !place->foreign)
-		run->bytes += content_expand(run->ahead->world.source, &place->content, AHEAD_BYTES / 2);
+		run->bytes += expand_content(run->ahead, &place->content);
 	return 0;
 }
 
-static void run_along(struct ahead *a, struct run *run, uint64_t from)
+static void run_along(struct ahead *a, struct run *run)
 {
 	struct spot dir;
+	int error;
 
-	if (spot_of(a->spots, run->parent, &dir) == 0 && dir.place.kind == PLACE_DATA_DIRECTORY)
-		place_each_child(&a->world, &dir.place, from, expand, run);
+	do {
+		error = spot_of(a->spots, run->parent, &dir);
+		if (error == 0 && dir.place.kind == PLACE_DATA_DIRECTORY)
+			error = place_each_child(&a->world, &dir.place, run->from, expand, run);
+	} while (error == -EINPROGRESS && wait_until_ready(a));
+	ticket_release(&a->ticket);
 }
 
 static struct stream *wanted_stream(struct ahead *a)
@@ -134,11 +181,12 @@ static void *follow(void *arg)
 {
 	struct ahead *a = arg;
 
+	a->ticket.ready = on_ready;
+	ticket_hold(&a->ticket);
 	pthread_mutex_lock(&a->lock);
 	while (!a->closing) {
 		struct stream *stream = wanted_stream(a);
 		struct run run = {.ahead = a, .stream = stream};
-		uint64_t from;
 
 		if (!stream) {
 			pthread_cond_wait(&a->work, &a->lock);
@@ -147,9 +195,9 @@ static void *follow(void *arg)
 		stream->wanted = false;
 		run.serial = stream->serial;
 		run.parent = stream->parent;
-		from = stream->next > stream->rank ? stream->next : stream->rank + 1;
+		run.from = stream->next > stream->rank ? stream->next : stream->rank + 1;
 		pthread_mutex_unlock(&a->lock);
-		run_along(a, &run, from);
+		run_along(a, &run);
 		pthread_mutex_lock(&a->lock);
 		if (stream->serial == run.serial && stream->next > stream->rank)
 			stream->again = stream->rank + (stream->next - stream->rank) / 2;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/interrupt.h"
 #include "cache/wire.h"
 #include "fs/compare.h"
 
@@ -292,7 +293,7 @@ static int tell_dataset(void *arg, const char *path, const struct pointer *a, co
 	if (error)
 		return request->failed(request->arg, path, error);
 	r = tell_limited(request, path, a, b, &answered);
-	if (r && !answered && r != -ENOMEM && r != -EINTR)
+	if (r && !answered && !is_unanswered(r))
 		r = request->failed(request->arg, path, r);
 	if (!r && request->dataset_end)
 		r = request->dataset_end(request->arg, path, a, b);

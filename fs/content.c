@@ -260,11 +260,11 @@ static int expand_chunk(void *arg, const struct list_entry *chunk)
 	return 0;
 }
 
-uint64_t content_expand(struct source *s, const struct content *content, uint64_t limit)
+int content_expand(struct source *s, const struct content *content, uint64_t limit, uint64_t *done)
 {
 	struct expansion e = {.source = s, .limit = limit};
+	int r = content_each_chunk(s, content, expand_chunk, &e);
 
-	/* How it ended does not matter here: who reads it asks again. */
-	(void)content_each_chunk(s, content, expand_chunk, &e);
-	return e.done;
+	*done = e.done;
+	return r < 0 ? r : 0;
 }

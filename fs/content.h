@@ -46,10 +46,10 @@ int content_each_piece(struct source *s, const struct content *content,
                        int (*each)(void *arg, const void *data, uint64_t len), void *arg);
 
 /*
- * Have the chunks of the first LIMIT bytes expanded in the memory, where they stay as what was just used.  Returns how
- * many bytes they have; fewer where one could not be had.
+ * Have the chunks of the first LIMIT bytes expanded in the memory, where they stay as what was just used.  *DONE is how
+ * many bytes they have.  0, or why there are no more.
  */
-uint64_t content_expand(struct source *s, const struct content *content, uint64_t limit);
+int content_expand(struct source *s, const struct content *content, uint64_t limit, uint64_t *done);
 
 /* Whether ID is that of CHUNK_MAX zeros. */
 bool content_is_hole(const struct id *id);

@@ -15,6 +15,7 @@ struct counters {
 	_Atomic uint64_t requests[COUNTERS_REQUESTS]; /* by the number that the kernel gives each kind; 0 the rest */
 	_Atomic uint64_t bytes;                       /* of files, handed out */
 	_Atomic uint64_t failures;                    /* answers that say EIO */
+	_Atomic uint64_t parked;                      /* requests that wait for a remote, now */
 };
 
 /* Count a request of the kind OPCODE. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/interrupt.h"
 #include "cache/wire.h"
 #include "fs/name.h"
 #include "fs/oid_set.h"
@@ -169,7 +170,7 @@ static int walk_item(struct walk *w, const struct item *item, bool *found)
 	r = dataset_pointer(w->repo, &item->entry->oid, item->entry->mode, &pointer);
 	if (r == -EINVAL)
 		return 0;
-	if (r == -ENOMEM || r == -EINTR)
+	if (is_unanswered(r))
 		return r;
 	*found = true;
 	return w->each(w->arg, (const char *)w->path.data, r ? NULL : &pointer, r);
@@ -187,7 +188,7 @@ static int walk_tree(struct walk *w, const struct oid *oid, bool *found)
 	if (oid_set_has(&w->barren, oid))
 		return 0;
 	r = w->depth < PAGE_DEPTH_MAX ? items_read(w->repo, oid, &items) : -EBADMSG;
-	if (r == -ENOMEM || r == -EINTR)
+	if (is_unanswered(r))
 		return r;
 	if (r) {
 		*found = true;
@@ -284,7 +285,7 @@ static int change_tree(struct changes *c, const struct oid *a, const struct oid 
 /* What could not be read at the path is told there, and the rest goes on; unless it is this process that failed. */
 static int tell_unreadable(struct changes *c, int error, bool *found)
 {
-	if (error >= 0 || error == -ENOMEM || error == -EINTR)
+	if (error >= 0 || is_unanswered(error))
 		return error;
 	*found = true;
 	return c->each(c->arg, (const char *)c->path.data, NULL, NULL, error);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/interrupt.h"
 #include "fs/name.h"
 #include "fs/page.h"
 
@@ -133,7 +134,7 @@ static int add_chunk(struct feed *f, const struct chunk_piece *piece)
 /* Errors of the feed itself; everything else is the file's. */
 static bool is_ours(int error)
 {
-	return error == -ENOMEM || error == -EINTR;
+	return is_unanswered(error);
 }
 
 /* Read a large file once.  -EAGAIN: it changed. */

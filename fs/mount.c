@@ -19,8 +19,8 @@
 #include "fs/ops.h"
 
 /*
- * One thread waits for a request always: that an answer is no longer wanted is a request, too, and whoever waits for a
- * network must not keep others waiting.
+ * One thread waits for a request always: that an answer is no longer wanted is a request, too, and whoever reads a slow
+ * disk must not keep others waiting.  What waits for a remote is parked (fs/parking.h).
  */
 #define THREADS_MIN 4
 #define THREADS_MAX 1024
@@ -34,6 +34,7 @@ struct worker {
 
 struct mount {
 	struct fuse_session *session;
+	struct ops_world world;
 	struct counters *counters;
 	char *mountpoint;
 	unsigned wanted;       /* threads while nothing is slow; as many more may be idle */
@@ -266,7 +267,7 @@ static int open_session(const struct mount_setup *setup, struct mount *mount)
 	if (!options)
 		return err;
 	ops_fill(&table);
-	mount->session = fuse_session_new(&args, &table, sizeof(table), setup->view);
+	mount->session = fuse_session_new(&args, &table, sizeof(table), &mount->world);
 	if (mount->session) {
 		errno = 0;
 		err = 0;
@@ -306,6 +307,7 @@ int mount_open(const struct mount_setup *setup, struct mount **mount, char **mes
 		return err;
 	m->ended = m->signals = -1;
 	pthread_mutex_init(&m->lock, NULL);
+	m->world.view = setup->view;
 	m->counters = view_counters(setup->view);
 	m->mountpoint = strdup(setup->mountpoint);
 	if (!m->mountpoint)
@@ -320,7 +322,9 @@ int mount_open(const struct mount_setup *setup, struct mount **mount, char **mes
 	if (m->signals < 0 || m->ended < 0)
 		goto fail;
 	say_begin();
-	err = open_session(setup, m);
+	err = parking_open(&m->counters->parked, &m->world.parking);
+	if (!err)
+		err = open_session(setup, m);
 	if (!err)
 		err = start_threads(m);
 	*message = say_end();
@@ -377,6 +381,7 @@ void mount_close(struct mount *mount)
 		mountpoint_remove(mount->mountpoint, true);
 	while (join_worker(mount, true))
 		;
+	parking_close(mount->world.parking);
 	if (mount->session) {
 		fuse_session_unmount(mount->session);
 		fuse_session_destroy(mount->session);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "fs/ops.h"
-#include "fs/view.h"
 
 /* An answer to READDIR or READDIRPLUS while it is filled. */
 struct answer {
@@ -64,31 +63,37 @@ static void answer_forget(const struct answer *answer)
 	}
 }
 
-static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, view_each add, bool counted)
+static int list(struct call *call, view_each add, bool counted)
 {
-	struct answer answer = {.req = req,
-	                        .view = ops_begin(req),
-	                        .data = ops_scratch(),
-	                        .size = size < OPS_READ_MAX ? size : OPS_READ_MAX};
-	int err = offset < 0 ? -EINVAL : view_list(answer.view, ino, (uint64_t)offset, add, &answer);
+	struct answer answer = {.req = call->req, .view = ops_begin(call), .data = ops_scratch(), .size = call->size};
+	int err = call->offset < 0 ? -EINVAL : view_list(answer.view, call->ino, (uint64_t)call->offset, add, &answer);
 
 	/* An error behind entries is told when the kernel comes back for what is behind them. */
-	if (err && answer.len == 0) {
-		ops_fail(req, err);
-		return;
-	}
-	if (fuse_reply_buf(req, answer.data, answer.len) == -ENOENT && counted)
+	if (err && answer.len == 0)
+		return ops_failed(call, err);
+	if (fuse_reply_buf(call->req, answer.data, answer.len) == -ENOENT && counted)
 		answer_forget(&answer);
+	return 0;
+}
+
+static int run_readdir(struct call *call)
+{
+	return list(call, answer_add, false);
 }
 
 void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	(void)fi;
-	list(req, ino, size, offset, answer_add, false);
+	ops_call(req, run_readdir, ino, NULL, size < OPS_READ_MAX ? size : OPS_READ_MAX, offset);
+}
+
+static int run_readdirplus(struct call *call)
+{
+	return list(call, answer_add_plus, true);
 }
 
 void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	(void)fi;
-	list(req, ino, size, offset, answer_add_plus, true);
+	ops_call(req, run_readdirplus, ino, NULL, size < OPS_READ_MAX ? size : OPS_READ_MAX, offset);
 }

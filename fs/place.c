@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cache/id.h"
+#include "cache/interrupt.h"
 #include "fs/name.h"
 #include "fs/place_git.h"
 
@@ -29,7 +30,7 @@ static void set_broken(struct place *place, int error)
 /* Errors that are of the moment, and no property of what was looked at: whoever looks must ask again. */
 static bool is_passing(int error)
 {
-	return error == -ENOMEM || error == -EINTR || error == -EMFILE || error == -ENFILE || error == -EIO;
+	return is_unanswered(error) || error == -EMFILE || error == -ENFILE || error == -EIO;
 }
 
 static void place_init(struct place *place, int64_t commit_time)

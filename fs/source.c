@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "cache/interrupt.h"
 #include "cache/record.h"
 
 /* Decoded pages stand in the memory under numbers of their own, one a kind; chunks under that of their record. */
@@ -80,7 +81,7 @@ static struct fetch *find_fetch(const struct source *s)
 /* Whether a failure of the store is one that remotes may mend. */
 static bool may_be_elsewhere(int error)
 {
-	return error && error != -ENOMEM && error != -EINTR;
+	return error && !is_unanswered(error);
 }
 
 /* Where no remote has it either, what the store said. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache/id.h"
+#include "cache/interrupt.h"
 #include "fs/name.h"
 #include "fs/view_node.h"
 
@@ -265,7 +266,7 @@ int spot_of(struct spots *spots, uint64_t id, struct spot *spot)
 	struct node node;
 
 	/* What several revisions share must not go with the commit that showed it first, which Git may have removed. */
-	if (!err || err == -ENOMEM || err == -EINTR || err == -ESTALE || node_get(spots->nodes, id, &node) ||
+	if (!err || is_unanswered(err) || err == -ESTALE || node_get(spots->nodes, id, &node) ||
 	    !node.other_parent)
 		return err;
 	if (spot_by_parent(spots, node.other_parent, &above) ||

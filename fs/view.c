@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/interrupt.h"
 #include "cache/io.h"
 #include "fs/view_node.h"
 #include "fs/view_parts.h"
@@ -113,7 +114,7 @@ int view_fail(struct view *view, uint64_t id, const char *name, const char *what
 	char *path;
 
 	/* These say nothing about the data.  -ENOENT does: whoever takes it for an answer does so before. */
-	if (error >= 0 || error == -ESTALE || error == -ENOMEM || error == -EINTR || error == -ENAMETOOLONG)
+	if (error >= 0 || is_unanswered(error) || error == -ESTALE || error == -ENAMETOOLONG)
 		return error;
 	path = view_path(view, id, name);
 	failures_add(view->failures, id, path ? path : "?", what, error);

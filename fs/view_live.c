@@ -63,6 +63,7 @@ static void format_counters(struct view *view, struct buffer *text)
 	put_number(text, "requests", counters_sum(&view->counters));
 	put_number(text, "bytes", atomic_load(&view->counters.bytes));
 	put_number(text, "failures", atomic_load(&view->counters.failures));
+	put_number(text, "parked", atomic_load(&view->counters.parked));
 	for (uint32_t i = 0; i < COUNTERS_REQUESTS; i++)
 		if (counters_name(i))
 			put_number(text, counters_name(i), atomic_load(&view->counters.requests[i]));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fs/name.h"
+#include "cache/interrupt.h"
 #include "fs/view_node.h"
 #include "fs/view_parts.h"
 
@@ -212,7 +213,7 @@ static int subject_of(struct view *view, uint64_t id, struct node *node, struct 
 		err = spot_of(view->spots, id, spot);
 		if (!err)
 			subject->spot = spot;
-		return err == -ENOMEM || err == -EINTR ? err : 0;
+		return is_unanswered(err) ? err : 0;
 	default:
 		return 0;
 	}

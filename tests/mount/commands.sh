@@ -17,13 +17,6 @@ is_mounted() {
 	grep -q " $1 .* fuse.revfs " /proc/self/mountinfo
 }
 
-# Nobody may reap it in a container: a zombie is gone.  One look: it may be reaped between two.
-gone() {
-	local state
-	state=$(grep -s '^State:' "/proc/$1/status") || return 0
-	[[ $state == *[ZX]\ * ]]
-}
-
 test_mount_returns_when_the_mount_answers() {
 	local server
 	new_mounted

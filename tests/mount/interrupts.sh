@@ -41,8 +41,9 @@ END
 
 # ended PID...: none of them is there, but for one that nobody has reaped yet.
 ended() {
+	local pid
 	for pid in "$@"; do
-		[ ! -e "/proc/$pid" ] || grep -q '^State:	Z' "/proc/$pid/status" || return 1
+		gone "$pid" || return 1
 	done
 }
 
