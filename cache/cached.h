@@ -1,59 +1,82 @@
 /*
- * The cache: copies of records that came from remotes, in a folder that all repositories, mounts and commands of a user
- * share.
+ * The cache: copies of what remotes hold, in a folder that all repositories, mounts and commands of a user share.
  *
- * The folder has the layout of a store (cache/store.h), but nothing in it is ever synced or needed: packs are segments
- * that go when there is too much, those used longest ago first.  Several processes use it at once, each writes packs of
- * its own.  Any file in it may be deleted, damaged or replaced at any time: what does not check is dropped, and was
- * never there.  A full, read-only or missing folder makes reads slower and nothing else.
+ * A file for each pack that something was read from, of the pack's size, with holes where nothing was read yet; roots
+ * beside them.  Packs never change and their names are random, so that a copy is good for every store that has the
+ * pack.  Nothing in the folder is ever synced or needed, and nothing in it is believed: a record is checked against its
+ * id each time.  Several processes use the folder at once.  Any file in it may be deleted, damaged or replaced at any
+ * time.  A full, read-only or missing folder makes reads slower and nothing else.  Of too much, the packs used longest
+ * ago go first.
  *
- * Thread-safe.  What is added is written by a thread of its own, in batches.
+ * A folder that its group may write to is shared by the users of the group: then all that is in it may be written to by
+ * them.  Thread-safe.
  */
 #ifndef CACHE_CACHED_H
 #define CACHE_CACHED_H
 
-#include "cache/store.h"
+#include "cache/record.h"
 
 struct cached;
-
-#define CACHED_QUEUE_MAX ((size_t)64 << 20) /* bytes that wait to be written; what comes beyond is not kept */
 
 struct cached_setup {
 	const struct io *io;
 	const char *path;
-	uint64_t limit_bytes; /* of all packs together */
+	uint64_t limit_bytes; /* of the disk that it may take */
 	uint64_t floor_bytes; /* of the disk that stay free */
 };
 
 /* Open the folder, made where it is missing (0700).  0 or -errno: then there is no cache. */
 int cached_open(const struct cached_setup *setup, struct cached **cached);
 
-/* Write what waits, and close.  NULL is ignored. */
+/* Make room, and close.  NULL is ignored. */
 void cached_close(struct cached *cached);
 
-/*
- * Read a record, checked against its id.  Returns 0 (the caller frees record->data); -ENOENT for whatever else;
- * -ENOMEM.
- */
-int cached_read(struct cached *cached, unsigned kind, const struct id *id, struct record *record);
+/* Read LEN bytes at OFFSET of PACK, unchecked; holes are zeros.  0; -ENOENT for whatever else. */
+int cached_read(struct cached *cached, const struct pack_id *pack, uint64_t offset, void *data, size_t len);
 
-/* Keep a record: the LEN bytes STORED, header and payload, which were checked against ID; copied.  May be dropped. */
-void cached_add(struct cached *cached, unsigned kind, const struct id *id, const void *stored, size_t len);
+/*
+ * Read, expand and check the record that lies at AT.  Returns 0 (the caller frees record->data); -ENOENT for whatever
+ * else; -ENOMEM.
+ */
+int cached_read_record(struct cached *cached, unsigned kind, const struct id *id, const struct locator *at,
+                       struct record *record);
+
+/* Keep LEN bytes at OFFSET of PACK.  Whether they are kept. */
+bool cached_write(struct cached *cached, const struct pack_id *pack, uint64_t offset, const void *data, size_t len);
+
+/* Call EACH for the parts of PACK that are there.  Tells more where the disk can't say what is a hole. */
+void cached_each_part(struct cached *cached, const struct pack_id *pack,
+                      void (*each)(void *arg, uint64_t begin, uint64_t end), void *arg);
+
+/*
+ * The root file of ID as the store named STORE (a hash of where it lies) has it.  *DATA is malloc'ed, the caller frees
+ * it, unchecked.  0; -ENOENT for whatever else; -ENOMEM.
+ */
+int cached_read_root(struct cached *cached, uint64_t store, const struct id *id, void **data, size_t *len);
+
+/* Keep it. */
+void cached_write_root(struct cached *cached, uint64_t store, const struct id *id, const void *data, size_t len);
 
 struct cached_stats {
-	uint64_t hits, misses;
-	uint64_t added, dropped; /* records */
-	uint64_t damaged;        /* copies that did not check */
-	uint64_t evicted;        /* packs */
+	uint64_t hits, misses; /* records */
+	uint64_t written;      /* bytes */
+	uint64_t damaged;      /* records that did not check, where something was */
+	uint64_t evicted;      /* files */
+	uint64_t failures;     /* of writing */
 };
 
 /* What this process saw so far. */
 void cached_stats(struct cached *cached, struct cached_stats *stats);
 
-/* Remove packs until there is no more than LIMIT_BYTES of them, those used longest ago first.  0 or -errno. */
-int cached_trim(struct cached *cached, uint64_t limit_bytes);
+struct cached_size {
+	uint64_t packs; /* of which something is there */
+	uint64_t bytes; /* that all takes of the disk */
+};
 
-/* Packs and bytes in the folder now.  0 or -errno. */
-int cached_measure(struct cached *cached, struct store_size *size);
+/* What is in the folder now.  0 or -errno. */
+int cached_measure(struct cached *cached, struct cached_size *size);
+
+/* Remove files until they take no more than LIMIT_BYTES, those used longest ago first.  0 or -errno. */
+int cached_trim(struct cached *cached, uint64_t limit_bytes);
 
 #endif

@@ -230,13 +230,30 @@ static int wait_for(struct fetch *f, const struct wanted *wanted, struct record 
 	}
 }
 
-static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+/* What is on this machine.  0; -ENOENT; -ENOMEM. */
+static int read_held(struct fetch *f, const struct wanted *wanted, struct record *record)
 {
 	int error = -ENOENT;
 
-	if (f->cached && wanted->kind == RECORD_CHUNK)
-		error = cached_read(f->cached, wanted->kind, &wanted->id, record);
-	if (error != -ENOENT || (!wanted->is_root && !wanted->at.offset))
+	for (size_t i = 0; i < f->count && error == -ENOENT; i++) {
+		struct remote_store *store = f->states[i].store;
+
+		error = wanted->is_root ? remote_store_read_held_root(store, &wanted->id, record)
+		                        : remote_store_read_held(store, wanted->kind, &wanted->id, &wanted->at, record);
+	}
+	if (error == -ENOENT && !f->count && f->cached && !wanted->is_root)
+		error = cached_read_record(f->cached, wanted->kind, &wanted->id, &wanted->at, record);
+	return error;
+}
+
+static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+{
+	int error;
+
+	if (!wanted->is_root && !wanted->at.offset)
+		return -ENOENT;
+	error = read_held(f, wanted, record);
+	if (error != -ENOENT || !f->count)
 		return error;
 	return ticket_held() ? aside_read(f->aside, wanted, record) : wait_for(f, wanted, record);
 }

@@ -128,6 +128,21 @@ static int sys_touch(void *arg, int dirfd, const char *path)
 	return result(utimensat(dirfd, path, NULL, AT_SYMLINK_NOFOLLOW));
 }
 
+static int sys_next_data(void *arg, int fd, uint64_t from, uint64_t *begin, uint64_t *end)
+{
+	off_t data = lseek(fd, (off_t)from, SEEK_DATA), hole;
+
+	(void)arg;
+	if (data < 0)
+		return -errno;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (hole < 0)
+		return -errno;
+	*begin = (uint64_t)data;
+	*end = (uint64_t)hole;
+	return 0;
+}
+
 static int sys_free_bytes(void *arg, int fd, uint64_t *bytes)
 {
 	(void)arg;
@@ -186,6 +201,7 @@ static const struct io_ops system_ops = {
     .flock = sys_flock,
     .touch = sys_touch,
     .free_bytes = sys_free_bytes,
+    .next_data = sys_next_data,
     .random = sys_random,
     .now = sys_now,
     .sleep_ms = sys_sleep_ms,
@@ -522,6 +538,11 @@ int io_touch(const struct io *io, int dirfd, const char *path)
 int io_free_bytes(const struct io *io, int fd, uint64_t *bytes)
 {
 	return io->ops->free_bytes ? io->ops->free_bytes(io->arg, fd, bytes) : -ENOSYS;
+}
+
+int io_next_data(const struct io *io, int fd, uint64_t from, uint64_t *begin, uint64_t *end)
+{
+	return io->ops->next_data ? io->ops->next_data(io->arg, fd, from, begin, end) : -ENOSYS;
 }
 
 struct timespec io_now(const struct io *io)

@@ -41,6 +41,8 @@ struct io_ops {
 	int (*flock)(void *arg, int fd, int operation);
 	int (*touch)(void *arg, int dirfd, const char *path);  /* utimensat(2) to now; may be NULL: never done */
 	int (*free_bytes)(void *arg, int fd, uint64_t *bytes); /* fstatvfs(3); may be NULL: not known */
+	int (*next_data)(void *arg, int fd, uint64_t from, uint64_t *begin,
+	                 uint64_t *end); /* lseek(2), SEEK_DATA and SEEK_HOLE; may be NULL: not known */
 	int (*random)(void *arg, void *data, size_t len);
 	int (*now)(void *arg, int clock, struct timespec *now); /* clock: CLOCK_REALTIME or CLOCK_MONOTONIC */
 	int (*sleep_ms)(void *arg, unsigned ms);
@@ -145,6 +147,10 @@ int io_touch(const struct io *io, int dirfd, const char *path);
 
 /* Bytes that a user may still write where FD lies.  0; -ENOSYS where that is not known; -errno. */
 int io_free_bytes(const struct io *io, int fd, uint64_t *bytes);
+
+/* Where FD has data, from FROM on: *BEGIN to *END.  0; -ENXIO where there is none; -ENOSYS where that is not known;
+ * -errno. */
+int io_next_data(const struct io *io, int fd, uint64_t from, uint64_t *begin, uint64_t *end);
 
 /* Seconds and nanoseconds since 1970. */
 struct timespec io_now(const struct io *io);

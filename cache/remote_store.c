@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/checksum.h"
 #include "cache/shelf.h"
 #include "cache/store_inside.h"
 #include "cache/windows.h"
@@ -27,12 +28,13 @@ struct remote_store {
 	struct remote *remote;
 	struct windows *windows;
 	struct cached *cached; /* or NULL */
+	uint64_t key;          /* of roots in it */
 	pthread_mutex_t lock;  /* of all below; held for memory work only */
 	bool good;             /* the version file was read */
 	struct place places[PLACES];
 };
 
-int remote_store_open(const struct io *io, struct remote *remote, struct remote_store **store)
+int remote_store_open(const struct io *io, struct remote *remote, struct cached *cached, struct remote_store **store)
 {
 	struct remote_store *s = calloc(1, sizeof(*s));
 
@@ -40,18 +42,15 @@ int remote_store_open(const struct io *io, struct remote *remote, struct remote_
 		return -ENOMEM;
 	s->io = io;
 	s->remote = remote;
-	if (windows_open(remote, &s->windows)) {
+	s->cached = cached;
+	s->key = checksum(remote_url(remote), strlen(remote_url(remote)));
+	if (windows_open(remote, cached, &s->windows)) {
 		free(s);
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	*store = s;
 	return 0;
-}
-
-void remote_store_keep_in(struct remote_store *store, struct cached *cached)
-{
-	store->cached = cached;
 }
 
 void remote_store_close(struct remote_store *store)
@@ -219,12 +218,24 @@ static int learn(struct remote_store *store, const struct pack_id *pack)
 
 /* --- reading --- */
 
-/* Read what lies at AT itself. */
-static int read_at(struct remote_store *store, unsigned kind, const struct id *id, const struct locator *at,
+/* Take the record out of the bytes at AT, where they are what they should be. */
+static int decode(struct remote_store *store, const struct locator *at, const uint8_t *data, size_t len, unsigned kind,
+                  const struct id *id, struct record *record)
+{
+	int error = record_decode(data, len, kind, id, record);
+
+	if (error == -EBADMSG)
+		windows_forget(store->windows, &at->pack, at->offset, len);
+	return error;
+}
+
+/* Read what lies at AT itself; HELD: if it is on this machine. */
+static int read_at(struct remote_store *store, unsigned kind, const struct id *id, const struct locator *at, bool held,
                    struct record *record)
 {
 	const size_t len = RECORD_HEADER_SIZE + (size_t)at->stored_len;
 	char path[REMOTE_PATH_SIZE];
+	bool kept = false;
 	uint8_t *data;
 	int error;
 
@@ -233,16 +244,16 @@ static int read_at(struct remote_store *store, unsigned kind, const struct id *i
 	data = malloc(len);
 	if (!data)
 		return -ENOMEM;
-	error =
-	    windows_read(store->windows, &at->pack, remote_store_pack_path(&at->pack, "", path), at->offset, data, len);
-	if (!error)
-		error = record_decode(data, len, kind, id, record);
-	if (error == -EBADMSG)
-		windows_forget(store->windows, &at->pack, at->offset);
-	/* Of a page, what says where its parts lie is no part of its id, and holds for this store: it is not for all.
-	 */
-	if (!error && store->cached && kind == RECORD_CHUNK)
-		cached_add(store->cached, kind, id, data, len);
+	remote_store_pack_path(&at->pack, "", path);
+	for (unsigned tries = 0; tries < 2; tries++) {
+		error = held ? windows_try(store->windows, &at->pack, path, at->offset, data, len)
+		             : windows_read(store->windows, &at->pack, path, at->offset, data, len, &kept);
+		if (!error)
+			error = decode(store, at, data, len, kind, id, record);
+		/* What was kept may be damaged; the remote is asked once more. */
+		if (error != -EBADMSG || !kept)
+			break;
+	}
 	free(data);
 	return error;
 }
@@ -261,7 +272,7 @@ int remote_store_read(struct remote_store *store, unsigned kind, const struct id
 		if (known < 0)
 			return known;
 		if (!known) {
-			error = read_at(store, kind, id, &here, record);
+			error = read_at(store, kind, id, &here, false, record);
 			if (error != -ENOENT)
 				return error;
 			error = learn(store, &here.pack);
@@ -276,6 +287,39 @@ int remote_store_read(struct remote_store *store, unsigned kind, const struct id
 	return -ENOENT;
 }
 
+int remote_store_read_held(struct remote_store *store, unsigned kind, const struct id *id, const struct locator *at,
+                           struct record *record)
+{
+	struct locator here = *at;
+
+	for (unsigned hop = 0; hop <= MOVED_HOPS_MAX && here.offset; hop++) {
+		struct locator next;
+		int known = recall(store, &here, &next), error;
+
+		if (!known) {
+			error = read_at(store, kind, id, &here, true, record);
+			return error && error != -ENOMEM ? -ENOENT : error;
+		}
+		if (known < 0)
+			return known;
+		here = next;
+	}
+	return -ENOENT;
+}
+
+int remote_store_read_held_root(struct remote_store *store, const struct id *id, struct record *record)
+{
+	size_t len;
+	void *data;
+	int error = store->cached ? cached_read_root(store->cached, store->key, id, &data, &len) : -ENOENT;
+
+	if (error)
+		return error;
+	error = store_decode_root(data, len, id, record);
+	free(data);
+	return error && error != -ENOMEM ? -ENOENT : error;
+}
+
 int remote_store_read_root(struct remote_store *store, const struct id *id, struct record *record)
 {
 	char path[REMOTE_PATH_SIZE];
@@ -286,6 +330,8 @@ int remote_store_read_root(struct remote_store *store, const struct id *id, stru
 	if (error)
 		return error == -EFBIG ? -EBADMSG : error == -ENOENT ? confirm_absence(store) : error;
 	error = store_decode_root(data, len, id, record);
+	if (!error && store->cached)
+		cached_write_root(store->cached, store->key, id, data, len);
 	free(data);
 	return error;
 }

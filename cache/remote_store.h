@@ -17,11 +17,8 @@ struct remote_store;
 
 #define REMOTE_STORE_BELIEVE_MS 60000 /* how long what was not there counts as absent */
 
-/* For REMOTE (borrowed).  Asks nothing yet.  0 or -ENOMEM. */
-int remote_store_open(const struct io *io, struct remote *remote, struct remote_store **store);
-
-/* Keep what is read in CACHED (borrowed).  Before the first read. */
-void remote_store_keep_in(struct remote_store *store, struct cached *cached);
+/* For REMOTE; what is read is kept in CACHED (both borrowed; CACHED may be NULL).  Asks nothing yet.  0 or -ENOMEM. */
+int remote_store_open(const struct io *io, struct remote *remote, struct cached *cached, struct remote_store **store);
 
 /* Free.  NULL is ignored. */
 void remote_store_close(struct remote_store *store);
@@ -45,6 +42,14 @@ int remote_store_prepare(struct remote_store *store);
  */
 int remote_store_read(struct remote_store *store, unsigned kind, const struct id *id, const struct locator *at,
                       struct record *record);
+
+/* The same of what is held on this machine: nothing is asked and nothing waited for.  0; -ENOENT for whatever else;
+ * -ENOMEM. */
+int remote_store_read_held(struct remote_store *store, unsigned kind, const struct id *id, const struct locator *at,
+                           struct record *record);
+
+/* The same of the root of ID. */
+int remote_store_read_held_root(struct remote_store *store, const struct id *id, struct record *record);
 
 /* Read, expand and check the root of ID.  0 (the caller frees record->data); -ENOENT; -EBADMSG; -ENOTSUP. */
 int remote_store_read_root(struct remote_store *store, const struct id *id, struct record *record);

@@ -2,197 +2,582 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/interrupt.h"
 
 #define STREAMS 16
-/* Readers beside one another come a little out of order, and records that are held already leave gaps. */
-#define GAP_MAX ((uint64_t)1 << 20)
+/* Readers beside one another come a little out of order; records that are held already leave gaps before a reader that
+ * is known. */
+#define GAP_NEW ((uint64_t)256 << 10)
+#define GAP_KNOWN ((uint64_t)1 << 20)
+#define STEPS_KNOWN 2
+/* Where the records of a pack begin, and who reads a folder from its beginning. */
+#define PACK_BEGIN 4096
+
+#define PACKS 256       /* of which it is remembered what the cache has; a power of two */
+#define BLOCKS_MAX 8192 /* of a pack */
+#define CREDIT_MAX ((size_t)64 << 20)
+#define KEPT_WINDOWS 8 /* in memory, where there is no cache */
+#define AHEAD_THREADS 3
 
 /* A reader that goes through a pack. */
 struct stream {
 	struct pack_id pack;
-	uint64_t next; /* where it is expected; 0: no stream */
-	size_t size;   /* of its last window, 0 for none */
+	uint64_t next;  /* where it is expected; 0: no stream */
+	size_t size;    /* of its last window, 0 for none */
+	unsigned steps; /* in order */
 	uint64_t heard;
 };
 
+/* A range that is being read, or is in memory. */
 struct window {
+	struct window *next;
 	struct pack_id pack;
+	char path[REMOTE_PATH_SIZE];
 	uint64_t begin;
 	size_t len; /* asked for, then what came */
 	uint8_t *data;
 	bool loading;
+	bool ahead;     /* nobody waits for it yet */
 	unsigned users; /* that copy from it */
 	uint64_t used;
 };
 
-struct windows {
-	struct remote *remote;
-	pthread_mutex_t lock; /* of all below, but not of the bytes of a window that is loading, or that has users */
-	pthread_cond_t loaded;
-	uint64_t clock; /* counts uses */
-	struct stream streams[STREAMS];
-	struct window slots[WINDOWS];
+/* What is known of a pack. */
+struct known {
+	struct pack_id pack;
+	size_t credit;
+	uint64_t end;                   /* of the file, once it was met; 0: not yet */
+	uint8_t blocks[BLOCKS_MAX / 8]; /* that the cache has */
 };
 
-int windows_open(struct remote *remote, struct windows **windows)
+struct windows {
+	struct remote *remote;
+	struct cached *cached;
+	pthread_mutex_t lock; /* of all below, but not of the bytes of a window that is loading, or that has users */
+	pthread_cond_t loaded;
+	pthread_cond_t work;
+	uint64_t clock; /* counts uses */
+	struct stream streams[STREAMS];
+	struct known *known[PACKS];
+	struct window *first;
+	unsigned ahead_count, idle; /* windows to be read ahead and not taken yet; threads that wait for some */
+	unsigned threads_count;
+	pthread_t threads[AHEAD_THREADS];
+	atomic_bool closing;
+};
+
+/* A range that is asked for. */
+struct want {
+	const struct pack_id *pack;
+	const char *path;
+	uint64_t offset;
+	size_t len;
+};
+
+int windows_open(struct remote *remote, struct cached *cached, struct windows **windows)
 {
 	struct windows *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
 	w->remote = remote;
+	w->cached = cached;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->loaded, NULL);
+	pthread_cond_init(&w->work, NULL);
 	*windows = w;
 	return 0;
+}
+
+static void free_window(struct windows *w, struct window *window)
+{
+	struct window **at = &w->first;
+
+	while (*at != window)
+		at = &(*at)->next;
+	*at = window->next;
+	free(window->data);
+	free(window);
 }
 
 void windows_close(struct windows *windows)
 {
 	if (!windows)
 		return;
-	for (unsigned i = 0; i < WINDOWS; i++)
-		free(windows->slots[i].data);
+	pthread_mutex_lock(&windows->lock);
+	atomic_store(&windows->closing, true);
+	pthread_cond_broadcast(&windows->work);
+	pthread_mutex_unlock(&windows->lock);
+	for (unsigned i = 0; i < windows->threads_count; i++)
+		pthread_join(windows->threads[i], NULL);
+	while (windows->first)
+		free_window(windows, windows->first);
+	for (unsigned i = 0; i < PACKS; i++)
+		free(windows->known[i]);
+	pthread_cond_destroy(&windows->work);
 	pthread_cond_destroy(&windows->loaded);
 	pthread_mutex_destroy(&windows->lock);
 	free(windows);
 }
 
-/* Note a read, and answer how much is to be read from there: 0 for no more than was asked for. */
-static size_t note_read(struct windows *w, const struct pack_id *pack, uint64_t offset, size_t len, bool is_held)
+/* --- what the cache has --- */
+
+static bool has_block(const struct known *known, uint64_t block)
+{
+	return block < BLOCKS_MAX && (known->blocks[block / 8] >> block % 8 & 1);
+}
+
+static void set_blocks(struct known *known, uint64_t begin, uint64_t end, bool has)
+{
+	for (uint64_t block = begin; block < end && block < BLOCKS_MAX; block++) {
+		if (has)
+			known->blocks[block / 8] |= (uint8_t)(1u << block % 8);
+		else
+			known->blocks[block / 8] &= (uint8_t) ~(1u << block % 8);
+	}
+}
+
+/* A part of a file is there; of blocks those that are whole.  Ranges are kept in whole blocks but where the pack ends. */
+static void note_part(void *arg, uint64_t begin, uint64_t end)
+{
+	struct known *known = arg;
+
+	if (end % WINDOW_BLOCK)
+		known->end = end;
+	set_blocks(known, (begin + WINDOW_BLOCK - 1) / WINDOW_BLOCK, (end + WINDOW_BLOCK - 1) / WINDOW_BLOCK, true);
+}
+
+/* With the lock held, which is let go of while the cache is looked at the first time.  NULL without memory. */
+static struct known *known_of(struct windows *w, const struct pack_id *pack)
+{
+	struct known **slot = &w->known[(pack->bytes[1] ^ pack->bytes[6] << 1) % PACKS], *scan;
+
+	if (*slot && pack_id_equal(&(*slot)->pack, pack))
+		return *slot;
+	scan = calloc(1, sizeof(*scan));
+	if (!scan)
+		return NULL;
+	pthread_mutex_unlock(&w->lock);
+	if (w->cached)
+		cached_each_part(w->cached, pack, note_part, scan);
+	pthread_mutex_lock(&w->lock);
+	/* Another may have been faster; what it knows is newer. */
+	if (*slot && pack_id_equal(&(*slot)->pack, pack)) {
+		free(scan);
+		return *slot;
+	}
+	scan->pack = *pack;
+	if (*slot)
+		**slot = *scan, free(scan);
+	else
+		*slot = scan;
+	return *slot;
+}
+
+static bool has_all(const struct known *known, const struct want *want)
+{
+	for (uint64_t block = want->offset / WINDOW_BLOCK; block * WINDOW_BLOCK < want->offset + want->len; block++) {
+		if (!has_block(known, block))
+			return false;
+	}
+	return true;
+}
+
+/* --- readers in order --- */
+
+static bool goes_on(const struct stream *s, const struct want *want)
+{
+	const uint64_t gap = s->steps < STEPS_KNOWN ? GAP_NEW : GAP_KNOWN;
+
+	return s->next && pack_id_equal(&s->pack, want->pack) && want->offset + GAP_NEW >= s->next &&
+	       want->offset <= s->next + gap;
+}
+
+/* Note WANT.  The stream that it belongs to, or NULL where it is in no order. */
+static struct stream *note_read(struct windows *w, const struct want *want)
 {
 	struct stream *oldest = &w->streams[0];
 
 	for (unsigned i = 0; i < STREAMS; i++) {
 		struct stream *s = &w->streams[i];
 
-		if (s->next && pack_id_equal(&s->pack, pack) && offset + GAP_MAX >= s->next &&
-		    offset <= s->next + GAP_MAX) {
-			if (offset + len > s->next)
-				s->next = offset + len;
+		if (goes_on(s, want)) {
+			if (want->offset + want->len > s->next)
+				s->next = want->offset + want->len;
 			s->heard = ++w->clock;
-			if (is_held)
-				return 0;
-			s->size = !s->size ? WINDOW_FIRST : s->size < WINDOW_MAX / 2 ? 2 * s->size : WINDOW_MAX;
-			return s->size;
+			s->steps++;
+			return s->steps < STEPS_KNOWN ? NULL : s;
 		}
 		if (s->heard < oldest->heard)
 			oldest = s;
 	}
-	*oldest = (struct stream){.pack = *pack, .next = offset + len, .heard = ++w->clock};
-	return 0;
+	*oldest = (struct stream){.pack = *want->pack, .next = want->offset + want->len, .heard = ++w->clock};
+	if (want->offset < PACK_BEGIN)
+		oldest->steps = STEPS_KNOWN;
+	return oldest->steps ? oldest : NULL;
 }
 
-static bool holds(const struct window *window, const struct pack_id *pack, uint64_t offset, size_t len)
+static size_t grow(struct stream *s)
 {
-	return window->data && pack_id_equal(&window->pack, pack) && offset >= window->begin &&
-	       offset - window->begin <= window->len && len <= window->len - (offset - window->begin);
+	s->size = !s->size ? WINDOW_FIRST : s->size < WINDOW_MAX / WINDOW_GROWTH ? WINDOW_GROWTH * s->size : WINDOW_MAX;
+	return s->size;
 }
 
-static struct window *find(struct windows *w, const struct pack_id *pack, uint64_t offset, size_t len)
+/* --- windows --- */
+
+static bool overlaps(const struct window *window, const struct pack_id *pack, uint64_t begin, uint64_t end)
 {
-	for (unsigned i = 0; i < WINDOWS; i++) {
-		if (holds(&w->slots[i], pack, offset, len))
-			return &w->slots[i];
+	return pack_id_equal(&window->pack, pack) && window->begin < end && begin < window->begin + window->len;
+}
+
+static bool covers(const struct window *window, const struct want *want)
+{
+	return pack_id_equal(&window->pack, want->pack) && want->offset >= window->begin &&
+	       want->offset + want->len <= window->begin + window->len;
+}
+
+/* Whether a block is being read. */
+static bool is_loading(const struct windows *w, const struct pack_id *pack, uint64_t block)
+{
+	for (const struct window *window = w->first; window; window = window->next) {
+		if (window->loading &&
+		    overlaps(window, pack, block * WINDOW_BLOCK, (block + 1) * (uint64_t)WINDOW_BLOCK))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* A slot for a new window: the one used longest ago that nobody needs; NULL where all are needed. */
-static struct window *free_slot(struct windows *w)
+/* Whether a block is worth asking for. */
+static bool is_missing(const struct windows *w, const struct known *known, uint64_t block)
 {
-	struct window *best = NULL;
+	return block < BLOCKS_MAX && (!known->end || block * WINDOW_BLOCK < known->end) && !has_block(known, block) &&
+	       !is_loading(w, &known->pack, block);
+}
 
-	for (unsigned i = 0; i < WINDOWS; i++) {
-		struct window *slot = &w->slots[i];
+static struct window *add_window(struct windows *w, const struct want *want, uint64_t begin, size_t len)
+{
+	struct window *window = calloc(1, sizeof(*window));
 
-		if (!slot->loading && !slot->users && (!best || slot->used < best->used))
-			best = slot;
+	if (window)
+		window->data = malloc(len);
+	if (!window || !window->data) {
+		free(window);
+		return NULL;
 	}
-	return best;
-}
-
-/* Copy from a window that is not loading; the lock is held, and given up meanwhile. */
-static void copy_out(struct windows *w, struct window *window, uint64_t offset, void *data, size_t len)
-{
-	window->users++;
+	window->pack = *want->pack;
+	strcpy(window->path, want->path);
+	window->begin = begin;
+	window->len = len;
+	window->loading = true;
 	window->used = ++w->clock;
-	pthread_mutex_unlock(&w->lock);
-	memcpy(data, window->data + (offset - window->begin), len);
-	pthread_mutex_lock(&w->lock);
-	window->users--;
+	window->next = w->first;
+	w->first = window;
+	return window;
 }
 
-/* Exactly what was asked for. */
-static int read_exactly(struct windows *w, const char *path, uint64_t offset, void *data, size_t len)
+/* Without a cache: so many stay in memory. */
+static void drop_old(struct windows *w)
 {
-	ssize_t got = remote_read(w->remote, path, offset, data, len);
+	for (;;) {
+		struct window *oldest = NULL;
+		unsigned kept = 0;
 
-	if (got < 0)
-		return (int)got;
-	return (size_t)got < len ? -EBADMSG : 0;
+		for (struct window *window = w->first; window; window = window->next) {
+			if (window->loading || window->users)
+				continue;
+			kept++;
+			if (!oldest || window->used < oldest->used)
+				oldest = window;
+		}
+		if (kept <= KEPT_WINDOWS)
+			return;
+		free_window(w, oldest);
+	}
 }
 
-/* Fill SLOT with SIZE bytes from OFFSET on.  The lock is held, and given up meanwhile. */
-static int load(struct windows *w, struct window *slot, const struct pack_id *pack, const char *path, uint64_t offset,
-                size_t size)
+/* Read WINDOW's bytes; KEEP them in the cache.  The lock is held, and let go of meanwhile; a window that is in the cache by then is empty. */
+static int load(struct windows *w, struct window *window, bool keep)
 {
-	uint8_t *data = realloc(slot->data, size);
 	ssize_t got;
+	bool kept = false;
+	struct known *known;
 
-	if (!data)
-		return -ENOMEM;
-	*slot = (struct window){.pack = *pack, .begin = offset, .len = size, .data = data, .loading = true};
 	pthread_mutex_unlock(&w->lock);
-	got = remote_read(w->remote, path, offset, data, size);
+	got = remote_read(w->remote, window->path, window->begin, window->data, window->len);
+	if (got > 0 && keep)
+		kept = cached_write(w->cached, &window->pack, window->begin, window->data, (size_t)got);
 	pthread_mutex_lock(&w->lock);
-	slot->loading = false;
-	slot->len = got < 0 ? 0 : (size_t)got;
-	slot->used = ++w->clock;
+	known = known_of(w, &window->pack);
+	if (known && got >= 0 && (size_t)got < window->len)
+		known->end = window->begin + (size_t)got;
+	if (known && kept)
+		set_blocks(known, window->begin / WINDOW_BLOCK,
+		           (window->begin + (size_t)got + WINDOW_BLOCK - 1) / WINDOW_BLOCK, true);
+	window->loading = false;
+	window->len = got < 0 ? 0 : (size_t)got;
+	window->used = ++w->clock;
 	pthread_cond_broadcast(&w->loaded);
 	return got < 0 ? (int)got : 0;
 }
 
+/* WINDOW was loaded and used: it is kept in memory only where there is no cache. */
+static void settle(struct windows *w, struct window *window)
+{
+	if (window->users)
+		return;
+	if (!window->len || w->cached)
+		free_window(w, window);
+	else
+		drop_old(w);
+}
+
+/* Copy from a window that is not loading; the lock is held, and let go of meanwhile. */
+static void copy_out(struct windows *w, struct window *window, const struct want *want, void *data)
+{
+	window->users++;
+	window->used = ++w->clock;
+	pthread_mutex_unlock(&w->lock);
+	memcpy(data, window->data + (want->offset - window->begin), want->len);
+	pthread_mutex_lock(&w->lock);
+	window->users--;
+	settle(w, window);
+}
+
+/* --- reading ahead --- */
+
+static bool is_closing(void *arg)
+{
+	struct windows *w = arg;
+
+	return atomic_load_explicit(&w->closing, memory_order_relaxed);
+}
+
+static void *read_ahead(void *arg)
+{
+	struct windows *w = arg;
+
+	interrupt_watch(is_closing, w);
+	pthread_mutex_lock(&w->lock);
+	while (!is_closing(w)) {
+		struct window *window = w->first;
+
+		while (window && !window->ahead)
+			window = window->next;
+		if (!window) {
+			w->idle++;
+			pthread_cond_wait(&w->work, &w->lock);
+			w->idle--;
+			continue;
+		}
+		window->ahead = false;
+		w->ahead_count--;
+		load(w, window, true);
+		settle(w, window);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* See to it that what stream S comes to next is read by then. */
+static void look_ahead(struct windows *w, struct stream *s, const struct known *known, const struct want *want)
+{
+	const uint64_t from = (want->offset + want->len) / WINDOW_BLOCK, to = from + 2 * s->size / WINDOW_BLOCK;
+	uint64_t begin = from, end;
+
+	while (begin < to && !is_missing(w, known, begin))
+		begin++;
+	/* What is in memory would be told apart from what is missing by the cache alone. */
+	if (!w->cached || !s->size || begin >= to || w->ahead_count)
+		return;
+	if (!w->idle) {
+		if (w->threads_count == AHEAD_THREADS ||
+		    pthread_create(&w->threads[w->threads_count], NULL, read_ahead, w))
+			return;
+		w->threads_count++;
+	}
+	grow(s);
+	for (end = begin + 1; end - begin < s->size / WINDOW_BLOCK && is_missing(w, known, end); end++)
+		;
+	struct window *window = add_window(w, want, begin * WINDOW_BLOCK, (size_t)(end - begin) * WINDOW_BLOCK);
+	if (!window)
+		return;
+	window->ahead = true;
+	w->ahead_count++;
+	pthread_cond_signal(&w->work);
+}
+
+/* --- reading --- */
+
+/* Choose the range that is read for WANT, of which something is missing. */
+static struct window *plan(struct windows *w, struct known *known, struct stream *s, const struct want *want)
+{
+	uint64_t begin = want->offset / WINDOW_BLOCK,
+		 end = (want->offset + want->len + WINDOW_BLOCK - 1) / WINDOW_BLOCK, budget;
+
+	if (s) {
+		budget = grow(s);
+	} else {
+		known->credit += WINDOW_RANDOM;
+		budget = known->credit < WINDOW_MAX ? known->credit : WINDOW_MAX;
+	}
+	budget /= WINDOW_BLOCK;
+	/* Where it seemed to end before, it is asked again. */
+	if (known->end < want->offset + want->len)
+		known->end = 0;
+	while (begin + 1 < end && has_block(known, begin))
+		begin++;
+	while (end - 1 > begin && has_block(known, end - 1))
+		end--;
+	while (end - begin < budget && is_missing(w, known, end))
+		end++;
+	while (!s && end - begin < budget && begin && is_missing(w, known, begin - 1))
+		begin--;
+	if (!s)
+		known->credit -=
+		    known->credit < (end - begin) * WINDOW_BLOCK ? known->credit : (size_t)(end - begin) * WINDOW_BLOCK;
+	return add_window(w, want, begin * WINDOW_BLOCK, (size_t)(end - begin) * WINDOW_BLOCK);
+}
+
+/* The same without a cache: no less than WANT, and more only in order. */
+static struct window *plan_in_memory(struct windows *w, struct stream *s, const struct want *want)
+{
+	size_t size = s ? grow(s) : 0;
+
+	return add_window(w, want, want->offset, size > want->len ? size : want->len);
+}
+
+static struct window *find_window(struct windows *w, const struct want *want, bool loading)
+{
+	struct window *window = w->first;
+
+	while (window && (window->loading != loading ||
+	                  !(loading ? overlaps(window, want->pack, want->offset, want->offset + want->len)
+	                            : covers(window, want))))
+		window = window->next;
+	return window;
+}
+
+/* What is there already, with the lock held, which is let go of meanwhile.  0 or -ENOENT. */
+static int read_held(struct windows *w, struct known *known, const struct want *want, void *data)
+{
+	struct window *window = find_window(w, want, false);
+	int error;
+
+	if (window) {
+		copy_out(w, window, want, data);
+		return 0;
+	}
+	if (!w->cached || !has_all(known, want))
+		return -ENOENT;
+	pthread_mutex_unlock(&w->lock);
+	error = cached_read(w->cached, want->pack, want->offset, data, want->len);
+	pthread_mutex_lock(&w->lock);
+	known = error ? known_of(w, want->pack) : NULL;
+	if (known)
+		set_blocks(known, want->offset / WINDOW_BLOCK, (want->offset + want->len) / WINDOW_BLOCK + 1, false);
+	return error;
+}
+
+/* Read what is missing of WANT.  *DONE where DATA is filled. */
+static int read_missing(struct windows *w, struct known *known, struct stream *s, const struct want *want, void *data,
+                        bool in_memory, bool *done)
+{
+	struct window *window = in_memory ? plan_in_memory(w, s, want) : plan(w, known, s, want);
+	const uint64_t end = window ? window->begin + window->len : 0;
+	int error = window ? load(w, window, !in_memory) : -ENOMEM;
+
+	if (!window)
+		return error;
+	*done = !error && covers(window, want);
+	/* The file ends before. */
+	if (!error && window->begin + window->len < end && window->begin + window->len < want->offset + want->len)
+		error = -EBADMSG;
+	if (*done)
+		copy_out(w, window, want, data);
+	else
+		settle(w, window);
+	return error;
+}
+
 int windows_read(struct windows *windows, const struct pack_id *pack, const char *path, uint64_t offset, void *data,
-                 size_t len)
+                 size_t len, bool *kept)
 {
 	struct windows *w = windows;
-	struct window *window;
-	size_t size;
+	const struct want want = {.pack = pack, .path = path, .offset = offset, .len = len};
+	struct stream *s;
+	struct known *known;
+	bool done = false, held = false;
 	int error = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (!error && (window = find(w, pack, offset, len)) && window->loading)
-		error = interrupt_wait(&w->loaded, &w->lock);
-	size = error ? 0 : note_read(w, pack, offset, len, window);
-	if (!error && !window && size > len) {
-		struct window *slot = free_slot(w);
-
-		if (slot) {
-			error = load(w, slot, pack, path, offset, size);
-			window = slot;
-			if (!error && !holds(slot, pack, offset, len))
-				error = -EBADMSG; /* the file ends before */
+	s = note_read(w, &want);
+	for (unsigned tries = 0; !error && !done; tries++) {
+		known = known_of(w, pack);
+		if (!known) {
+			error = -ENOMEM;
+			break;
 		}
+		if (find_window(w, &want, true)) {
+			error = interrupt_wait(&w->loaded, &w->lock);
+			continue;
+		}
+		held = done = read_held(w, known, &want, data) == 0;
+		/* Parts that went into the cache and can't be had from there: then all at once. */
+		if (!done && (known = known_of(w, pack)))
+			error = read_missing(w, known, s, &want, data, !w->cached || tries > 8, &done);
 	}
-	if (!error && window)
-		copy_out(w, window, offset, data, len);
+	known = error ? NULL : known_of(w, pack);
+	if (known && held && known->credit < CREDIT_MAX)
+		known->credit += WINDOW_HIT;
+	if (known && s)
+		look_ahead(w, s, known, &want);
 	pthread_mutex_unlock(&w->lock);
-	return error || window ? error : read_exactly(w, path, offset, data, len);
+	if (kept)
+		*kept = held;
+	return error;
 }
 
-void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset)
+int windows_try(struct windows *windows, const struct pack_id *pack, const char *path, uint64_t offset, void *data,
+                size_t len)
 {
-	struct window *window;
+	struct windows *w = windows;
+	const struct want want = {.pack = pack, .path = path, .offset = offset, .len = len};
+	struct known *known;
+	struct stream *s;
+	int error = -ENOENT;
+
+	pthread_mutex_lock(&w->lock);
+	known = known_of(w, pack);
+	if (known)
+		error = read_held(w, known, &want, data);
+	known = error ? NULL : known_of(w, pack);
+	if (known) {
+		if (known->credit < CREDIT_MAX)
+			known->credit += WINDOW_HIT;
+		s = note_read(w, &want);
+		if (s)
+			look_ahead(w, s, known, &want);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return error;
+}
+
+void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset, size_t len)
+{
+	struct known *known;
 
 	pthread_mutex_lock(&windows->lock);
-	window = find(windows, pack, offset, 1);
-	if (window && !window->loading)
-		window->len = 0;
+	known = known_of(windows, pack);
+	if (known)
+		set_blocks(known, offset / WINDOW_BLOCK, (offset + len) / WINDOW_BLOCK + 1, false);
+	for (struct window *window = windows->first, *next; window; window = next) {
+		next = window->next;
+		if (!window->loading && !window->users && overlaps(window, pack, offset, offset + len))
+			free_window(windows, window);
+	}
 	pthread_mutex_unlock(&windows->lock);
 }

@@ -1,39 +1,48 @@
 /*
- * Windows: ranges of a remote's packs, read in one request for what follows each other there.
+ * Windows: which ranges of a remote's packs are read, in one request for what lies beside each other there.
  *
  * Records lie in the order of their paths, so who reads in listing order goes through packs forward.  Such readers are
- * recognised, and each request of theirs that is not in a window brings more than it asks for, twice as much each time
- * up to WINDOW_MAX; what comes in no order is read exactly.  One request for a range however many ask for it.  Holds at
- * most WINDOWS ranges in memory.  Nothing is checked here: that is for who takes records out.
+ * recognised: each range of theirs is WINDOW_GROWTH times as large as the last, up to WINDOW_MAX, and the next is read
+ * before they come to it.  What comes in no order brings its surroundings: WINDOW_RANDOM bytes a read on average, more
+ * once that proves to spare requests.  What was read is kept in the cache; without one the last few ranges are kept in
+ * memory, and what comes in no order is read exactly.  One request for a range however many ask for it.  Nothing is
+ * checked here: that is for who takes records out.
  *
- * Thread-safe; no lock is held while the remote is asked.
+ * Thread-safe; no lock is held while the remote or the disk is asked.
  */
 #ifndef CACHE_WINDOWS_H
 #define CACHE_WINDOWS_H
 
-#include "cache/id.h"
+#include "cache/cached.h"
 #include "cache/remote.h"
 
 struct windows;
 
-#define WINDOWS 8
-#define WINDOW_FIRST ((size_t)128 << 10)
+#define WINDOW_BLOCK ((size_t)128 << 10) /* what the cache keeps is counted in these */
+#define WINDOW_FIRST ((size_t)256 << 10)
 #define WINDOW_MAX ((size_t)8 << 20)
+#define WINDOW_GROWTH 4
+#define WINDOW_RANDOM ((size_t)256 << 10)
+#define WINDOW_HIT ((size_t)1 << 20) /* what a read that needed no request allows the next that does */
 
-/* For REMOTE (borrowed).  0 or -ENOMEM. */
-int windows_open(struct remote *remote, struct windows **windows);
+/* For REMOTE and CACHED (borrowed; CACHED may be NULL).  0 or -ENOMEM. */
+int windows_open(struct remote *remote, struct cached *cached, struct windows **windows);
 
-/* Free; nobody may be reading.  NULL is ignored. */
+/* End what is being read ahead, and free; nobody may be reading.  NULL is ignored. */
 void windows_close(struct windows *windows);
 
 /*
- * Read LEN bytes at OFFSET of PACK, which lies at PATH.  Returns 0; -EBADMSG where the file ends before; -EINTR
- * (cache/interrupt.h) while another thread reads; errors of remote_read().
+ * Read LEN bytes at OFFSET of PACK, which lies at PATH.  *KEPT (may be NULL) says whether they were there already.
+ * Returns 0; -EBADMSG where the file ends before; -EINTR (cache/interrupt.h); errors of remote_read().
  */
 int windows_read(struct windows *windows, const struct pack_id *pack, const char *path, uint64_t offset, void *data,
-                 size_t len);
+                 size_t len, bool *kept);
 
-/* Forget the window that has the byte at OFFSET of PACK: what was taken out of it was wrong. */
-void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset);
+/* The same where it takes no request and no waiting; else -ENOENT. */
+int windows_try(struct windows *windows, const struct pack_id *pack, const char *path, uint64_t offset, void *data,
+                size_t len);
+
+/* Forget LEN bytes at OFFSET of PACK: what was taken from there was wrong. */
+void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset, size_t len);
 
 #endif

@@ -14,7 +14,7 @@
 struct run {
 	struct cache_place place;
 	struct cached *cached;
-	struct store_size size;
+	struct cached_size size;
 };
 
 static void print(const struct run *run, uint64_t freed)

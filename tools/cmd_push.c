@@ -141,7 +141,7 @@ static int choose_remote(struct run *run, char **arguments, size_t count, bool *
 		return status;
 	error = remotes_open_one(run->item, &run->remote);
 	if (!error)
-		error = remote_store_open(io_system(), run->remote, &run->to);
+		error = remote_store_open(io_system(), run->remote, NULL, &run->to);
 	if (error == -EPROTONOSUPPORT || error == -EINVAL)
 		return fail(EXIT_REFUSED, "the URL of the remote '%s' is of no kind that is known: '%s'",
 		            run->item->name, url_shown(run->item->url));

@@ -183,7 +183,6 @@ void remotes_close(struct remotes *remotes)
 		remote_store_close(remotes->stores[i]);
 		remote_close(remotes->remotes[i]);
 	}
-	/* What waits to be kept is written now. */
 	cached_close(remotes->cached);
 	free(remotes->stores);
 	free(remotes->remotes);
@@ -241,12 +240,10 @@ static void add(struct remotes *r, const struct remotes_item *item)
 		free(url);
 		return;
 	}
-	if (remote_store_open(io_system(), remote, &r->stores[r->count])) {
+	if (remote_store_open(io_system(), remote, r->cached, &r->stores[r->count])) {
 		remote_close(remote);
 		return;
 	}
-	if (r->cached)
-		remote_store_keep_in(r->stores[r->count], r->cached);
 	r->remotes[r->count++] = remote;
 }
 
@@ -282,12 +279,12 @@ static void open_all(struct remotes *r)
 	setup.cached = r->cached;
 	r->remotes = calloc(count + 1, sizeof(struct remote *));
 	r->stores = calloc(count + 1, sizeof(struct remote_store *));
-	for (size_t i = 0; r->remotes && r->stores && i < count; i++)
+	for (size_t i = 0; r->remotes && r->stores && i < count && !r->wait.offline; i++)
 		add(r, &items[i]);
 	remotes_list_free(items, count);
 	setup.stores = r->stores;
 	setup.count = r->count;
-	if (r->count && fetch_open(&setup, &r->fetch))
+	if ((r->count || r->cached) && fetch_open(&setup, &r->fetch))
 		r->fetch = NULL;
 }
 
@@ -297,7 +294,7 @@ struct fetch *remotes_fetch(void *arg)
 	struct fetch *fetch;
 
 	pthread_mutex_lock(&r->lock);
-	if (!r->opened && !r->wait.offline)
+	if (!r->opened)
 		open_all(r);
 	r->opened = true;
 	fetch = r->fetch;

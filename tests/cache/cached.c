@@ -12,11 +12,15 @@
 #include <cmocka.h>
 
 #include "cache/cached.h"
+#include "tests/support/damage.h"
 #include "tests/support/fault.h"
 #include "tests/support/sample.h"
 #include "tests/support/scratch.h"
 
 #define LEN 20000
+#define OFFSET 3000
+#define BLOCK 131072
+#define RANGE 32768 /* what is kept of each pack */
 
 static struct fault fault;
 static struct cached *cached;
@@ -29,7 +33,6 @@ static int try_open(uint64_t limit)
 	return cached_open(&setup, &cached);
 }
 
-/* Close, so that all that waits is written, and open anew. */
 static void open_again(uint64_t limit)
 {
 	cached_close(cached);
@@ -57,30 +60,43 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Keep sample N as it would come from a remote. */
-static void add(unsigned n)
+/* Sample N lies in a pack of its own. */
+static struct locator place_of(unsigned n)
 {
-	struct record_header header = {.kind = RECORD_CHUNK, .raw_len = LEN, .stored_len = LEN, .hashed_len = LEN};
-	uint8_t *stored = malloc(RECORD_HEADER_SIZE + LEN);
-	struct sample sample;
+	return (struct locator){
+	    .pack = {.bytes = {(uint8_t)(16 * n), 1, (uint8_t)n}}, .offset = OFFSET, .stored_len = LEN};
+}
 
+/* Keep sample N as it comes from a remote, with other bytes around it. */
+static bool add(unsigned n)
+{
+	const struct record_header header = {
+	    .kind = RECORD_CHUNK, .raw_len = LEN, .stored_len = LEN, .hashed_len = LEN};
+	const struct locator at = place_of(n);
+	uint8_t *range = malloc(RANGE), *stored = range + at.offset;
+	struct sample sample;
+	bool kept;
+
+	damage_noise(n, range, RANGE);
 	sample_init(&sample, RECORD_CHUNK, n, LEN);
 	record_header_encode(&header, sample.data, stored);
 	memcpy(stored + RECORD_HEADER_SIZE, sample.data, LEN);
-	cached_add(cached, RECORD_CHUNK, &sample.id, stored, RECORD_HEADER_SIZE + LEN);
+	kept = cached_write(cached, &at.pack, 0, range, RANGE);
 	sample_release(&sample);
-	free(stored);
+	free(range);
+	return kept;
 }
 
 /* Whether sample N is there, and right. */
 static bool has(unsigned n)
 {
+	const struct locator at = place_of(n);
 	struct record record;
 	struct sample sample;
 	int error;
 
 	sample_init(&sample, RECORD_CHUNK, n, LEN);
-	error = cached_read(cached, RECORD_CHUNK, &sample.id, &record);
+	error = cached_read_record(cached, RECORD_CHUNK, &sample.id, &at, &record);
 	assert_true(error == 0 || error == -ENOENT);
 	if (!error) {
 		assert_int_equal(record.len, LEN);
@@ -98,8 +114,8 @@ static void what_was_kept_is_there_afterwards(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < 10; n++)
-		add(n);
-	add(3);
+		assert_true(add(n));
+	assert_true(add(3));
 	open_again(UINT64_MAX);
 	for (unsigned n = 0; n < 10; n++)
 		assert_true(has(n));
@@ -117,11 +133,9 @@ static void what_is_damaged_was_never_there(void **state)
 
 	(void)state;
 	add(0);
-	open_again(UINT64_MAX);
 	add(1);
-	open_again(UINT64_MAX);
 	/* In the pack of one of them a byte of the record. */
-	scratch_sh("set -- cache/packs/*/*; chmod u+w \"$1\"; printf X | dd of=\"$1\" bs=1 seek=5000 conv=notrunc "
+	scratch_sh("set -- cache/packs/*/*; printf X | dd of=\"$1\" bs=1 seek=5000 conv=notrunc "
 	           "status=none");
 	assert_int_equal(has(0) + has(1), 1);
 	cached_stats(cached, &stats);
@@ -142,13 +156,18 @@ static void nothing_in_the_folder_is_trusted(void **state)
 	    "for f in cache/packs/*/*; do rm $f; mkfifo $f; done",
 	    "for f in cache/packs/*/*; do rm $f; mkdir $f; done",
 	    "for f in cache/packs/*/*; do rm $f; ln -s /etc/passwd $f; done",
-	    "rm -r cache/hints; mkfifo cache/hints",
-	    "for f in cache/hints/*; do head -c 5000 /dev/urandom >$f; done",
+	    "for f in cache/packs/*/*; do head -c 5000 /dev/urandom >$f; done",
+	    "rm -r cache/packs; ln -s ../outside cache/packs",
+	    "rm -r cache/packs/*; for i in 00 10 20; do ln -s ../../outside cache/packs/$i; done",
+	    "rm -r cache/packs; mkfifo cache/packs",
+	    "chmod 0 cache/packs/*/*",
+	    "rm -r cache/roots; mkdir cache/roots; mkfifo cache/roots/0; mkdir cache/roots/a; mkfifo cache/roots/a/b",
 	    "rm -r cache",
 	    "echo x >cache/packs/zz; mkdir cache/packs/aa/; touch cache/packs/aa/odd",
 	};
 
 	(void)state;
+	scratch_sh("mkdir outside; cd outside; mkdir 00 10; touch 00/a 00000000000000000000000000000000");
 	for (size_t i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
 		for (unsigned n = 0; n < 3; n++)
 			add(n);
@@ -158,8 +177,10 @@ static void nothing_in_the_folder_is_trusted(void **state)
 			has(n);
 		for (unsigned n = 0; n < 3; n++)
 			add(n);
+		cached_trim(cached, 0);
 		cached_close(cached);
 		cached = NULL;
+		scratch_sh("[ \"$(find outside | wc -l)\" = 5 ]");
 		scratch_sh("chmod -R u+rwX cache 2>/dev/null; rm -rf cache");
 		assert_int_equal(try_open(UINT64_MAX), 0);
 	}
@@ -167,16 +188,14 @@ static void nothing_in_the_folder_is_trusted(void **state)
 
 static void what_was_used_longest_ago_goes_first(void **state)
 {
-	struct store_size size;
+	struct cached_size size;
 
 	(void)state;
-	for (unsigned n = 0; n < 5; n++) {
+	for (unsigned n = 0; n < 5; n++)
 		add(n);
-		open_again(UINT64_MAX);
-	}
 	scratch_sh("for f in cache/packs/*/*; do touch -d '2026-01-01' $f; done");
 	assert_true(has(1) && has(3));
-	assert_int_equal(cached_trim(cached, 2 * (LEN + 1000)), 0);
+	assert_int_equal(cached_trim(cached, 2 * RANGE), 0);
 	assert_true(has(1) && has(3));
 	assert_false(has(0) || has(2) || has(4));
 	assert_int_equal(cached_measure(cached, &size), 0);
@@ -187,16 +206,16 @@ static void what_was_used_longest_ago_goes_first(void **state)
 
 static void the_limit_is_kept_when_it_closes(void **state)
 {
-	struct store_size size;
+	struct cached_size size;
 
 	(void)state;
 	for (unsigned n = 0; n < 6; n++) {
-		open_again(3 * LEN);
+		open_again(3 * RANGE);
 		add(n);
 	}
-	open_again(3 * LEN);
+	open_again(3 * RANGE);
 	assert_int_equal(cached_measure(cached, &size), 0);
-	assert_true(size.bytes <= 3 * LEN);
+	assert_true(size.bytes <= 3 * RANGE);
 	assert_true(has(5));
 }
 
@@ -241,6 +260,75 @@ static void a_folder_that_cannot_be_made_is_told(void **state)
 	assert_true(has(0));
 }
 
+static void add_part(void *arg, uint64_t begin, uint64_t end)
+{
+	uint64_t *sums = arg;
+
+	sums[0]++;
+	sums[1] += end - begin;
+}
+
+static void parts_are_told_and_holes_are_no_damage(void **state)
+{
+	const struct locator at = place_of(1);
+	struct cached_stats stats;
+	uint64_t sums[2] = {0}; /* parts, their bytes */
+	uint8_t *block = calloc(1, BLOCK);
+	struct cached_size size;
+
+	(void)state;
+	memset(block, 'x', BLOCK);
+	assert_true(cached_write(cached, &at.pack, 4 * BLOCK, block, BLOCK));
+	assert_true(cached_write(cached, &at.pack, 8 * BLOCK, block, BLOCK));
+	cached_each_part(cached, &at.pack, add_part, sums);
+	assert_int_equal(sums[0], 2);
+	assert_int_equal(sums[1], 2 * BLOCK);
+	assert_false(has(1));
+	cached_stats(cached, &stats);
+	assert_int_equal(stats.damaged, 0);
+	assert_int_equal(cached_read(cached, &at.pack, 9 * BLOCK - 1, block, 2), -ENOENT);
+	assert_int_equal(cached_measure(cached, &size), 0);
+	assert_int_equal(size.packs, 1);
+	assert_in_range(size.bytes, 2 * BLOCK, 3 * BLOCK);
+	free(block);
+}
+
+/* Each store's own: where the parts of a page lie is no part of its id. */
+static void roots_are_kept_for_each_store(void **state)
+{
+	struct id id = {.bytes = {7}};
+	size_t len;
+	void *data;
+
+	(void)state;
+	cached_write_root(cached, 1, &id, "of the first store", 18);
+	cached_write_root(cached, 2, &id, "of the second", 13);
+	cached_write_root(cached, 1, &id, "shorter", 7);
+	assert_int_equal(cached_read_root(cached, 1, &id, &data, &len), 0);
+	assert_int_equal(len, 7);
+	assert_memory_equal(data, "shorter", 7);
+	free(data);
+	assert_int_equal(cached_read_root(cached, 2, &id, &data, &len), 0);
+	assert_int_equal(len, 13);
+	free(data);
+	assert_int_equal(cached_read_root(cached, 3, &id, &data, &len), -ENOENT);
+	assert_int_equal(cached_trim(cached, 0), 0);
+	assert_int_equal(cached_read_root(cached, 2, &id, &data, &len), -ENOENT);
+}
+
+/* A folder that the group may write to is the group's. */
+static void a_shared_folder_is_the_groups(void **state)
+{
+	(void)state;
+	cached_close(cached);
+	cached = NULL;
+	scratch_sh("chmod 2770 cache");
+	assert_int_equal(try_open(UINT64_MAX), 0);
+	assert_true(add(0));
+	scratch_sh(
+	    "[ \"$(stat -c %%a cache/packs cache/packs/* cache/packs/*/* | sort -u | tr '\\n' ' ')\" = '2770 660 ' ]");
+}
+
 /* Two processes at once, as far as the folder can tell. */
 static void several_use_one_folder(void **state)
 {
@@ -263,10 +351,12 @@ static void several_use_one_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(what_was_kept_is_there_afterwards),    TEST(what_is_damaged_was_never_there),
-	    TEST(nothing_in_the_folder_is_trusted),     TEST(what_was_used_longest_ago_goes_first),
-	    TEST(the_limit_is_kept_when_it_closes),     TEST(a_full_disk_keeps_nothing_and_hurts_nobody),
-	    TEST(a_folder_that_cannot_be_made_is_told), TEST(several_use_one_folder),
+	    TEST(what_was_kept_is_there_afterwards),      TEST(what_is_damaged_was_never_there),
+	    TEST(nothing_in_the_folder_is_trusted),       TEST(what_was_used_longest_ago_goes_first),
+	    TEST(the_limit_is_kept_when_it_closes),       TEST(a_full_disk_keeps_nothing_and_hurts_nobody),
+	    TEST(a_folder_that_cannot_be_made_is_told),   TEST(several_use_one_folder),
+	    TEST(parts_are_told_and_holes_are_no_damage), TEST(roots_are_kept_for_each_store),
+	    TEST(a_shared_folder_is_the_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,7 @@ static int set_up(void **state)
 		    remote_open_kind(&(struct remote_setup){.io = &fault.io, .name = urls[i], .url = urls[i]},
 		                     &remote_kind_fake, &remotes[i]),
 		    0);
-		assert_int_equal(remote_store_open(&fault.io, remotes[i], &stores[i]), 0);
+		assert_int_equal(remote_store_open(&fault.io, remotes[i], NULL, &stores[i]), 0);
 	}
 	open_fetch(10000);
 	return 0;
@@ -182,7 +182,7 @@ static void forget_all(void)
 	for (size_t i = 0; i < REMOTES; i++) {
 		fake_remote_plan(urls[i], &(struct fake_plan){0});
 		remote_store_close(stores[i]);
-		assert_int_equal(remote_store_open(&fault.io, remotes[i], &stores[i]), 0);
+		assert_int_equal(remote_store_open(&fault.io, remotes[i], NULL, &stores[i]), 0);
 	}
 	open_fetch(10000);
 }
@@ -329,7 +329,7 @@ static void a_store_is_prepared_once(void **state)
 	assert_int_equal(remote_open_kind(&(struct remote_setup){.io = &fault.io, .name = "c", .url = "c"},
 	                                  &remote_kind_fake, &remote),
 	                 0);
-	assert_int_equal(remote_store_open(&fault.io, remote, &store), 0);
+	assert_int_equal(remote_store_open(&fault.io, remote, NULL, &store), 0);
 	assert_int_equal(remote_store_check(store), -ENOENT);
 	assert_int_equal(remote_store_prepare(store), 0);
 	assert_int_equal(remote_store_prepare(store), 0);

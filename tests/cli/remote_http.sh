@@ -46,7 +46,8 @@ test_a_clone_reads_from_a_server() {
 	assert_all_there
 	# By ranges, each of a record.
 	grep -qE '^GET /packs/.* bytes=[0-9]+-[0-9]+ 206$' ../ready.log
-	[ "$(cut -d' ' -f4 ../ready.log | sort -u)" = 206 ]
+	# Or nothing: it was not known where a pack ends.
+	[ "$(cut -d' ' -f4 ../ready.log | grep -v 416 | sort -u)" = 206 ]
 	# What was read once is kept: the pack of data is asked for no more.
 	pack=$(find ../store/packs -type f -size +500k -printf '%f')
 	grep -q "$pack" ../ready.log

@@ -162,6 +162,12 @@ static int fault_touch(void *arg, int dirfd, const char *path)
 	return f->below->ops->touch(f->below->arg, dirfd, path);
 }
 
+static int fault_next_data(void *arg, int fd, uint64_t from, uint64_t *begin, uint64_t *end)
+{
+	struct fault *f = arg;
+	return f->below->ops->next_data(f->below->arg, fd, from, begin, end);
+}
+
 static int fault_free_bytes(void *arg, int fd, uint64_t *bytes)
 {
 	struct fault *f = arg;
@@ -210,6 +216,7 @@ static const struct io_ops fault_ops = {
     .flock = fault_flock,
     .touch = fault_touch,
     .free_bytes = fault_free_bytes,
+    .next_data = fault_next_data,
     .random = fault_random,
     .now = fault_now,
     .sleep_ms = fault_sleep_ms,
