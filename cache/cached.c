@@ -133,46 +133,12 @@ int cached_read(struct cached *cached, const struct pack_id *pack, uint64_t offs
 {
 	int fd = open_pack(cached, pack), error;
 
-	if (fd < 0)
-		return -ENOENT;
-	error = io_read_exact(cached->io, fd, data, len, offset);
+	error = fd < 0 ? fd : io_read_exact(cached->io, fd, data, len, offset);
 	io_close(cached->io, fd);
-	return error ? -ENOENT : 0;
-}
-
-static bool is_hole(const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (data[i])
-			return false;
-	}
-	return true;
-}
-
-int cached_read_record(struct cached *cached, unsigned kind, const struct id *id, const struct locator *at,
-                       struct record *record)
-{
-	const size_t len = RECORD_HEADER_SIZE + (size_t)at->stored_len;
-	uint8_t *data;
-	int error;
-
-	if (!at->offset || at->stored_len > RECORD_RAW_MAX)
-		return -ENOENT;
-	data = malloc(len);
-	if (!data)
-		return -ENOMEM;
-	error = cached_read(cached, &at->pack, at->offset, data, len);
-	if (!error) {
-		error = record_decode(data, len, kind, id, record);
-		/* What was never written is no damage. */
-		if (error && error != -ENOMEM && !is_hole(data, RECORD_HEADER_SIZE))
-			cached_count(cached, &cached->stats.damaged, 1);
-	}
-	free(data);
 	cached_count(cached, error ? &cached->stats.misses : &cached->stats.hits, 1);
 	if (!error)
-		touch(cached, &at->pack);
-	return error && error != -ENOMEM ? -ENOENT : error;
+		touch(cached, pack);
+	return error ? -ENOENT : 0;
 }
 
 void cached_each_part(struct cached *cached, const struct pack_id *pack,

@@ -14,7 +14,12 @@
 #ifndef CACHE_CACHED_H
 #define CACHE_CACHED_H
 
-#include "cache/record.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cache/id.h"
+#include "cache/io.h"
 
 struct cached;
 
@@ -34,13 +39,6 @@ void cached_close(struct cached *cached);
 /* Read LEN bytes at OFFSET of PACK, unchecked; holes are zeros.  0; -ENOENT for whatever else. */
 int cached_read(struct cached *cached, const struct pack_id *pack, uint64_t offset, void *data, size_t len);
 
-/*
- * Read, expand and check the record that lies at AT.  Returns 0 (the caller frees record->data); -ENOENT for whatever
- * else; -ENOMEM.
- */
-int cached_read_record(struct cached *cached, unsigned kind, const struct id *id, const struct locator *at,
-                       struct record *record);
-
 /* Keep LEN bytes at OFFSET of PACK.  Whether they are kept. */
 bool cached_write(struct cached *cached, const struct pack_id *pack, uint64_t offset, const void *data, size_t len);
 
@@ -58,9 +56,8 @@ int cached_read_root(struct cached *cached, uint64_t store, const struct id *id,
 void cached_write_root(struct cached *cached, uint64_t store, const struct id *id, const void *data, size_t len);
 
 struct cached_stats {
-	uint64_t hits, misses; /* records */
+	uint64_t hits, misses; /* reads of packs */
 	uint64_t written;      /* bytes */
-	uint64_t damaged;      /* records that did not check, where something was */
 	uint64_t evicted;      /* files */
 	uint64_t failures;     /* of writing */
 };

@@ -25,7 +25,7 @@ struct source_state {
 struct fetch {
 	const struct io *io;
 	uint64_t wait_ms;
-	struct cached *cached;
+	bool offline;
 	size_t count;
 	struct aside *aside;
 	pthread_mutex_t lock; /* of the states, but for their stores, which do not change */
@@ -47,7 +47,7 @@ int fetch_open(const struct fetch_setup *setup, struct fetch **fetch)
 	}
 	f->io = setup->io;
 	f->wait_ms = setup->wait_ms;
-	f->cached = setup->cached;
+	f->offline = setup->offline;
 	f->count = setup->count;
 	for (size_t i = 0; i < setup->count; i++)
 		f->states[i].store = setup->stores[i];
@@ -241,8 +241,6 @@ static int read_held(struct fetch *f, const struct wanted *wanted, struct record
 		error = wanted->is_root ? remote_store_read_held_root(store, &wanted->id, record)
 		                        : remote_store_read_held(store, wanted->kind, &wanted->id, &wanted->at, record);
 	}
-	if (error == -ENOENT && !f->count && f->cached && !wanted->is_root)
-		error = cached_read_record(f->cached, wanted->kind, &wanted->id, &wanted->at, record);
 	return error;
 }
 
@@ -253,8 +251,10 @@ static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct rec
 	if (!wanted->is_root && !wanted->at.offset)
 		return -ENOENT;
 	error = read_held(f, wanted, record);
-	if (error != -ENOENT || !f->count)
+	if (error != -ENOENT)
 		return error;
+	if (f->offline)
+		return -ENETDOWN;
 	return ticket_held() ? aside_read(f->aside, wanted, record) : wait_for(f, wanted, record);
 }
 

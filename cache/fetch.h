@@ -24,7 +24,7 @@ struct fetch_setup {
 	struct remote_store *const *stores; /* in order; borrowed, the array is copied */
 	size_t count;
 	uint64_t wait_ms;      /* how long a read waits for remotes that fail; FETCH_FOR_EVER */
-	struct cached *cached; /* for where there is no remote to be asked; borrowed, may be NULL */
+	bool offline;     /* no remote is asked: what is not on this machine is -ENETDOWN */
 };
 
 /* 0 or -ENOMEM. */

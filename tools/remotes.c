@@ -276,15 +276,15 @@ static void open_all(struct remotes *r)
 	if (count)
 		open_cache(r, config);
 	config_close(config);
-	setup.cached = r->cached;
+	setup.offline = r->wait.offline;
 	r->remotes = calloc(count + 1, sizeof(struct remote *));
 	r->stores = calloc(count + 1, sizeof(struct remote_store *));
-	for (size_t i = 0; r->remotes && r->stores && i < count && !r->wait.offline; i++)
+	for (size_t i = 0; r->remotes && r->stores && i < count; i++)
 		add(r, &items[i]);
 	remotes_list_free(items, count);
 	setup.stores = r->stores;
 	setup.count = r->count;
-	if ((r->count || r->cached) && fetch_open(&setup, &r->fetch))
+	if (r->count && fetch_open(&setup, &r->fetch))
 		r->fetch = NULL;
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "cache/cached.h"
+#include "cache/record.h"
 #include "tests/support/damage.h"
 #include "tests/support/fault.h"
 #include "tests/support/sample.h"
@@ -90,20 +91,25 @@ static bool add(unsigned n)
 /* Whether sample N is there, and right. */
 static bool has(unsigned n)
 {
+	const size_t len = RECORD_HEADER_SIZE + LEN;
 	const struct locator at = place_of(n);
 	struct record record;
 	struct sample sample;
+	uint8_t *data = malloc(len);
 	int error;
 
 	sample_init(&sample, RECORD_CHUNK, n, LEN);
-	error = cached_read_record(cached, RECORD_CHUNK, &sample.id, &at, &record);
+	error = cached_read(cached, &at.pack, at.offset, data, len);
 	assert_true(error == 0 || error == -ENOENT);
+	if (!error)
+		error = record_decode(data, len, RECORD_CHUNK, &sample.id, &record);
 	if (!error) {
 		assert_int_equal(record.len, LEN);
 		assert_memory_equal(record.data, sample.data, LEN);
 		free(record.data);
 	}
 	sample_release(&sample);
+	free(data);
 	return !error;
 }
 
@@ -127,10 +133,8 @@ static void what_was_kept_is_there_afterwards(void **state)
 	assert_int_equal(st.st_mode & 0777, 0700);
 }
 
-static void what_is_damaged_was_never_there(void **state)
+static void what_is_damaged_can_be_kept_again(void **state)
 {
-	struct cached_stats stats;
-
 	(void)state;
 	add(0);
 	add(1);
@@ -138,8 +142,6 @@ static void what_is_damaged_was_never_there(void **state)
 	scratch_sh("set -- cache/packs/*/*; printf X | dd of=\"$1\" bs=1 seek=5000 conv=notrunc "
 	           "status=none");
 	assert_int_equal(has(0) + has(1), 1);
-	cached_stats(cached, &stats);
-	assert_int_equal(stats.damaged, 1);
 	/* It can be kept again. */
 	add(0);
 	add(1);
@@ -221,8 +223,6 @@ static void the_limit_is_kept_when_it_closes(void **state)
 
 static void a_full_disk_keeps_nothing_and_hurts_nobody(void **state)
 {
-	struct cached_stats stats;
-
 	(void)state;
 	add(0);
 	open_again(UINT64_MAX);
@@ -235,8 +235,6 @@ static void a_full_disk_keeps_nothing_and_hurts_nobody(void **state)
 	add(2);
 	open_again(UINT64_MAX);
 	assert_true(has(0) && has(2));
-	cached_stats(cached, &stats);
-	assert_int_equal(stats.damaged, 0);
 }
 
 static void a_folder_that_cannot_be_made_is_told(void **state)
@@ -268,10 +266,9 @@ static void add_part(void *arg, uint64_t begin, uint64_t end)
 	sums[1] += end - begin;
 }
 
-static void parts_are_told_and_holes_are_no_damage(void **state)
+static void parts_are_told(void **state)
 {
 	const struct locator at = place_of(1);
-	struct cached_stats stats;
 	uint64_t sums[2] = {0}; /* parts, their bytes */
 	uint8_t *block = calloc(1, BLOCK);
 	struct cached_size size;
@@ -284,8 +281,6 @@ static void parts_are_told_and_holes_are_no_damage(void **state)
 	assert_int_equal(sums[0], 2);
 	assert_int_equal(sums[1], 2 * BLOCK);
 	assert_false(has(1));
-	cached_stats(cached, &stats);
-	assert_int_equal(stats.damaged, 0);
 	assert_int_equal(cached_read(cached, &at.pack, 9 * BLOCK - 1, block, 2), -ENOENT);
 	assert_int_equal(cached_measure(cached, &size), 0);
 	assert_int_equal(size.packs, 1);
@@ -351,11 +346,16 @@ static void several_use_one_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(what_was_kept_is_there_afterwards),      TEST(what_is_damaged_was_never_there),
-	    TEST(nothing_in_the_folder_is_trusted),       TEST(what_was_used_longest_ago_goes_first),
-	    TEST(the_limit_is_kept_when_it_closes),       TEST(a_full_disk_keeps_nothing_and_hurts_nobody),
-	    TEST(a_folder_that_cannot_be_made_is_told),   TEST(several_use_one_folder),
-	    TEST(parts_are_told_and_holes_are_no_damage), TEST(roots_are_kept_for_each_store),
+	    TEST(what_was_kept_is_there_afterwards),
+	    TEST(what_is_damaged_can_be_kept_again),
+	    TEST(nothing_in_the_folder_is_trusted),
+	    TEST(what_was_used_longest_ago_goes_first),
+	    TEST(the_limit_is_kept_when_it_closes),
+	    TEST(a_full_disk_keeps_nothing_and_hurts_nobody),
+	    TEST(a_folder_that_cannot_be_made_is_told),
+	    TEST(several_use_one_folder),
+	    TEST(parts_are_told),
+	    TEST(roots_are_kept_for_each_store),
 	    TEST(a_shared_folder_is_the_groups),
 	};
 

@@ -155,4 +155,23 @@ test_the_mount_ends_while_readers_wait() {
 	wait_for 60 gone "$server"
 }
 
+# After the program was started again, too; a file that nobody read fails at once, and says why.
+test_what_was_read_needs_no_remote() {
+	new_stalled
+	plan ''
+	diff -r "$MNT/@v1/data" ../origin/data
+	revfs umount "$MNT"
+	plan stall
+	timeout 60 revfs mount -o offline "$MNT"
+	timeout 60 diff -r "$MNT/@v1/data" ../origin/data
+	revfs umount "$MNT"
+	revfs -q cache clear
+	timeout 60 revfs mount -o offline "$MNT"
+	not timeout 60 ls "$MNT/@v1/data/far" >/dev/null
+	revfs umount "$MNT"
+	plan ''
+	timeout 60 revfs mount "$MNT"
+	cmp "$MNT/@v1/data/far/17" ../origin/data/far/17
+}
+
 run_tests
