@@ -16,10 +16,12 @@
 struct remotes_item {
 	char *name;
 	char *url;
-	char *endpoint;   /* of an S3 service, or NULL */
-	char *region;     /* the same */
-	int64_t priority; /* the highest is asked first, then in the order of names */
-	bool tracked;     /* the URL is the shared .revfs/config's alone */
+	char *endpoint;    /* of an S3 service, or NULL */
+	char *region;      /* the same */
+	char *program;     /* revfs on the other side of ssh, or NULL */
+	char *ssh_command; /* the ssh that git runs, for a shell, or NULL */
+	int64_t priority;  /* the highest is asked first, then in the order of names */
+	bool tracked;      /* the URL is the shared .revfs/config's alone */
 };
 
 /* All that the settings of REPO name, in the order in which they are asked.  Prints its own errors; returns an exit
