@@ -13,7 +13,7 @@
  */
 static int ask(struct peer *p, struct serve_wire *frame, void *data, size_t room, struct asked **asked)
 {
-	struct asked *a = calloc(1, sizeof(*a));
+	struct asked *a = calloc(1, sizeof(*a)), **end = &p->table;
 	int error = a ? 0 : -ENOMEM;
 
 	pthread_mutex_lock(&p->lock);
@@ -41,8 +41,9 @@ static int ask(struct peer *p, struct serve_wire *frame, void *data, size_t room
 	a->list_left = SERVE_WIRE_LIST_GRANT;
 	a->parts_end = &a->parts;
 	a->news_ns = io_monotonic_ns(p->setup.io);
-	a->next = p->table;
-	p->table = a;
+	while (*end)
+		end = &(*end)->next;
+	*end = a;
 	if (!p->count++)
 		p->busy_ns = a->news_ns;
 	if (p->stream)

@@ -48,7 +48,7 @@ struct peer {
 	bool closing;
 	pthread_t thread;
 	struct stream *stream; /* NULL: there is no connection */
-	struct asked *table;
+	struct asked *table;   /* in the order in which they were asked */
 	size_t count;
 	uint32_t number;   /* the last one given */
 	uint64_t busy_ns;  /* since when something is asked for */

@@ -313,3 +313,19 @@ struct fetch *remotes_fetch(void *arg)
 	pthread_mutex_unlock(&r->lock);
 	return fetch;
 }
+
+const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE])
+{
+	char said[REMOTE_WHY_SIZE] = "";
+
+	why[0] = '\0';
+	pthread_mutex_lock(&remotes->lock);
+	for (size_t i = 0; i < remotes->count && !*said; i++) {
+		remote_why(remotes->remotes[i], said);
+		if (*said)
+			snprintf(why, REMOTES_WHY_SIZE, "; the remote '%s': %s", remote_name(remotes->remotes[i]),
+			         said);
+	}
+	pthread_mutex_unlock(&remotes->lock);
+	return why;
+}

@@ -64,4 +64,10 @@ void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
  */
 struct fetch *remotes_fetch(void *arg);
 
+#define REMOTES_WHY_SIZE (REMOTE_WHY_SIZE + REMOTES_NAME_MAX + 32)
+
+/* What the first remote that has something to say about a failure says, and its name, for the end of a message; "" for
+ * nothing.  WHY is returned. */
+const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE]);
+
 #endif
