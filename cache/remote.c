@@ -19,6 +19,8 @@ const struct remote_kind *remote_kind_of(const char *url)
 		return &remote_kind_folder;
 	if (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8))
 		return &remote_kind_http;
+	if (!strncmp(url, "ssh://", 6))
+		return &remote_kind_ssh;
 	return NULL;
 }
 
@@ -155,6 +157,13 @@ int remote_remove(struct remote *remote, const char *path)
 int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg)
 {
 	return counted(remote, remote->kind->list(remote->state, folder, each, arg));
+}
+
+void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE])
+{
+	why[0] = '\0';
+	if (remote->kind->why)
+		remote->kind->why(remote->state, why);
 }
 
 void remote_counts(const struct remote *remote, struct remote_counts *counts)

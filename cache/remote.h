@@ -22,6 +22,7 @@
 #include "cache/io.h"
 
 #define REMOTE_PATH_SIZE 96 /* of a path in a store, with the NUL byte */
+#define REMOTE_WHY_SIZE 300 /* of a reason in words, with the NUL byte */
 
 struct remote;
 
@@ -35,6 +36,9 @@ struct remote_body {
 	const void *data; /* NULL: the file FD */
 	int fd;
 	uint64_t len;
+	/* Where they come from neither: gives the next LEN, each byte once, or -errno.  Only folders take this. */
+	int (*next)(void *arg, void *data, size_t len);
+	void *arg;
 };
 
 /* Told of a file below the folder that is listed, by its path in the store.  Answers 0 to go on. */
@@ -45,8 +49,10 @@ struct remote_setup {
 	const struct io *io;
 	const char *name; /* for messages */
 	const char *url;
-	const char *endpoint; /* of an S3 service: the URL of its server; without, Amazon's */
-	const char *region;   /* of a bucket: without, it is asked for */
+	const char *endpoint;    /* of an S3 service: the URL of its server; without, Amazon's */
+	const char *region;      /* of a bucket: without, it is asked for */
+	const char *ssh_command; /* for a shell, instead of "ssh" */
+	const char *program;     /* revfs on the other side of ssh, for the shell there; without, "revfs" */
 	struct credentials_source credentials;
 };
 
@@ -61,14 +67,16 @@ struct remote_kind {
 	int (*put)(void *state, const char *path, const struct remote_body *body, bool replace);
 	int (*remove)(void *state, const char *path);
 	int (*list)(void *state, const char *folder, remote_each each, void *arg);
+	void (*why)(void *state, char why[REMOTE_WHY_SIZE]); /* NULL: errors say all there is to say */
 };
 
 extern const struct remote_kind remote_kind_folder;
 extern const struct remote_kind remote_kind_http;
+extern const struct remote_kind remote_kind_ssh;
 
 /*
  * The kind that URL asks for; NULL where there is none.  A path of this machine and file://PATH are folders; http://
- * and https:// servers that files are read from.
+ * and https:// servers that files are read from; ssh:// folders of other machines.
  */
 const struct remote_kind *remote_kind_of(const char *url);
 
@@ -112,6 +120,9 @@ int remote_remove(struct remote *remote, const char *path);
 /* Call EACH for every file in FOLDER and the folders below it, in no order, until it answers other than 0, which is
  * returned.  A folder that is not there holds nothing.  0. */
 int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg);
+
+/* What the other side, or what leads there, said about the last failure; "" where that is nothing. */
+void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE]);
 
 /* Requests made and bytes that came and went, so far. */
 struct remote_counts {

@@ -153,7 +153,7 @@ static int copy_body(const struct folder *f, int to, const struct remote_body *b
 	for (uint64_t at = 0; !error && at < body->len;) {
 		size_t len = body->len - at < PIECE ? (size_t)(body->len - at) : PIECE;
 
-		error = io_read_exact(f->io, body->fd, piece, len, at);
+		error = body->next ? body->next(body->arg, piece, len) : io_read_exact(f->io, body->fd, piece, len, at);
 		if (!error)
 			error = io_write_exact(f->io, to, piece, len, at);
 		at += len;

@@ -149,10 +149,23 @@ static int choose_remote(struct run *run, char **arguments, size_t count, bool *
 	             : EXIT_DONE;
 }
 
+/* What stands behind ERROR, where the remote said more: ": " and that, or nothing. */
+static const char *more_about(const struct run *run, char text[REMOTE_WHY_SIZE + 2])
+{
+	char why[REMOTE_WHY_SIZE];
+
+	remote_why(run->remote, why);
+	snprintf(text, REMOTE_WHY_SIZE + 2, "%s%s", *why ? ": " : "", why);
+	return text;
+}
+
 static int fail_remote(const struct run *run, const char *what, int error)
 {
-	return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error), "cannot %s the remote '%s' (%s): %s",
-	            what, run->item->name, url_shown(run->item->url), error_text(error));
+	char more[REMOTE_WHY_SIZE + 2];
+
+	return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
+	            "cannot %s the remote '%s' (%s): %s%s", what, run->item->name, url_shown(run->item->url),
+	            error_text(error), more_about(run, more));
 }
 
 /* See whether there is a store, and make it where there was never one. */
@@ -174,6 +187,8 @@ static int prepare_remote(struct run *run)
 		            "the store at the remote '%s' was written by a later version of revfs: upgrade "
 		            "this one",
 		            run->item->name);
+	if (error == -EINTR)
+		return stop_status();
 	return error ? fail_remote(run, "use", error) : EXIT_DONE;
 }
 
@@ -391,6 +406,7 @@ static int push_all(struct run *run)
 	    .progress = on_progress,
 	    .arg = run,
 	};
+	char more[REMOTE_WHY_SIZE + 2];
 	int error;
 
 	run->progress = progress_start("pushing", run->options.progress);
@@ -401,8 +417,9 @@ static int push_all(struct run *run)
 		return stop_status();
 	if (error)
 		return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
-		            "cannot bring '%s' to the remote '%s' (%s): %s; what is there stays, run this again",
-		            run->result.failed, run->item->name, url_shown(run->item->url), error_text(error));
+		            "cannot bring '%s' to the remote '%s' (%s): %s%s; what is there stays, run this again",
+		            run->result.failed, run->item->name, url_shown(run->item->url), error_text(error),
+		            more_about(run, more));
 	if (!run->options.dry_run && !run->options.tip) {
 		error = pushed_add(run->session.store, run->item->name, run->item->url, run->tips, run->tips_count);
 		if (error)

@@ -141,7 +141,8 @@ static int check_url(const char *typed, char **url)
 	if (strstr(typed, "://") || *typed == '/') {
 		if (!remote_kind_of(typed))
 			return fail(EXIT_REFUSED,
-			            "no remote of the kind '%s' is known: a path, file://, http:// and https:// are",
+			            "no remote of the kind '%s' is known: a path, file://, http://, https:// and "
+			            "ssh:// are",
 			            typed);
 		error = remote_open(&(struct remote_setup){.io = io_system(), .name = "new", .url = typed}, &remote);
 		if (error)
@@ -150,6 +151,11 @@ static int check_url(const char *typed, char **url)
 		*url = strdup(typed);
 	} else {
 		*url = realpath(typed, NULL);
+		/* As scp and git write it; a folder of such a name is written with "./" in front. */
+		if (!*url && errno == ENOENT && typed[strcspn(typed, ":/")] == ':')
+			return fail_usage(
+			    "'%s' is no path here; a folder of another machine is written ssh://HOST/PATH",
+			    shown(typed));
 		if (!*url && errno == ENOENT)
 			*url = path_absolute(typed);
 		if (!*url)

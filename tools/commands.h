@@ -23,6 +23,7 @@ extern const struct command command_mount;
 extern const struct command command_mounts;
 extern const struct command command_push;
 extern const struct command command_remote;
+extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;
 extern const struct command command_umount;

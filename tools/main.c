@@ -34,6 +34,7 @@ static const struct command *const table[] = {
 	&command_mounts,
 	&command_push,
 	&command_remote,
+	&command_serve,
 	&command_snapshot,
 	&command_status,
 	&command_umount,

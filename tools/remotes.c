@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/config.h"
 #include "tools/duration.h"
+#include "tools/ssh_program.h"
 #include "tools/url.h"
 
 #define PREFIX "remote."
@@ -102,19 +103,23 @@ static int read_text(struct config *config, const struct remotes_item *item, con
 }
 
 /* What else is set of ITEM. */
-static int complete(struct config *config, struct remotes_item *item)
+static int complete(struct repo *repo, struct config *config, struct remotes_item *item)
 {
 	char key[KEY_SIZE];
 	int status = read_text(config, item, "endpoint", &item->endpoint);
 
 	if (!status)
 		status = read_text(config, item, "region", &item->region);
+	if (!status)
+		status = read_text(config, item, "program", &item->program);
+	if (!status && remote_kind_of(item->url) == &remote_kind_ssh)
+		status = ssh_program_find(repo, &item->ssh_command);
 	if (!status && config_integer(config, key_of(item, "priority", key), &item->priority) == -EINVAL)
 		status = EXIT_USAGE;
 	return status;
 }
 
-static int list(struct config *config, struct remotes_item **items, size_t *count)
+static int list(struct repo *repo, struct config *config, struct remotes_item **items, size_t *count)
 {
 	struct collecting c = {0};
 	int status = EXIT_DONE;
@@ -123,7 +128,7 @@ static int list(struct config *config, struct remotes_item **items, size_t *coun
 		status = fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	for (size_t i = 0; i < c.count && !status; i++) {
 		if (remotes_is_name(c.items[i].name))
-			status = complete(config, &c.items[i]);
+			status = complete(repo, config, &c.items[i]);
 	}
 	if (status) {
 		remotes_list_free(c.items, c.count);
@@ -143,7 +148,7 @@ int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count)
 
 	if (error)
 		return exit_code_of(error);
-	status = list(config, items, count);
+	status = list(repo, config, items, count);
 	config_close(config);
 	return status;
 }
@@ -155,6 +160,8 @@ void remotes_list_free(struct remotes_item *items, size_t count)
 		free(items[i].url);
 		free(items[i].endpoint);
 		free(items[i].region);
+		free(items[i].program);
+		free(items[i].ssh_command);
 	}
 	free(items);
 }
@@ -218,6 +225,8 @@ int remotes_open_one(const struct remotes_item *item, struct remote **remote)
 	    .url = item->url,
 	    .endpoint = item->endpoint,
 	    .region = item->region,
+	    .ssh_command = item->ssh_command,
+	    .program = item->program,
 	};
 
 	return remote_open(&setup, remote);
@@ -271,7 +280,7 @@ static void open_all(struct remotes *r)
 	if (config_open(r->repo, &config))
 		return;
 	setup.wait_ms = wait_ms(r, config);
-	if (list(config, &items, &count))
+	if (list(r->repo, config, &items, &count))
 		count = 0;
 	if (count)
 		open_cache(r, config);
@@ -300,4 +309,20 @@ struct fetch *remotes_fetch(void *arg)
 	fetch = r->fetch;
 	pthread_mutex_unlock(&r->lock);
 	return fetch;
+}
+
+const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE])
+{
+	char said[REMOTE_WHY_SIZE] = "";
+
+	why[0] = '\0';
+	pthread_mutex_lock(&remotes->lock);
+	for (size_t i = 0; i < remotes->count && !*said; i++) {
+		remote_why(remotes->remotes[i], said);
+		if (*said)
+			snprintf(why, REMOTES_WHY_SIZE, "; the remote '%s': %s", remote_name(remotes->remotes[i]),
+			         said);
+	}
+	pthread_mutex_unlock(&remotes->lock);
+	return why;
 }

@@ -16,10 +16,12 @@
 struct remotes_item {
 	char *name;
 	char *url;
-	char *endpoint;   /* of an S3 service, or NULL */
-	char *region;     /* the same */
-	int64_t priority; /* the highest is asked first, then in the order of names */
-	bool tracked;     /* the URL is the shared .revfs/config's alone */
+	char *endpoint;    /* of an S3 service, or NULL */
+	char *region;      /* the same */
+	char *program;     /* revfs on the other side of ssh, or NULL */
+	char *ssh_command; /* the ssh that git runs, for a shell, or NULL */
+	int64_t priority;  /* the highest is asked first, then in the order of names */
+	bool tracked;      /* the URL is the shared .revfs/config's alone */
 };
 
 /* All that the settings of REPO name, in the order in which they are asked.  Prints its own errors; returns an exit
@@ -61,5 +63,11 @@ void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
  * ARG is a struct remotes, so that this can be given to source_set_fetch().
  */
 struct fetch *remotes_fetch(void *arg);
+
+#define REMOTES_WHY_SIZE (REMOTE_WHY_SIZE + REMOTES_NAME_MAX + 32)
+
+/* What the first remote that has something to say about a failure says, and its name, for the end of a message; "" for
+ * nothing.  WHY is returned. */
+const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE]);
 
 #endif

@@ -154,6 +154,7 @@ int session_unreadable(const struct session *s, const char *subject, int error)
 	const char *slash = strrchr(subject, '/'), *colon = strrchr(subject, ':');
 	const char *last = slash ? slash + 1 : colon ? colon + 1 : subject;
 	int status = exit_code_of(error);
+	char why[REMOTES_WHY_SIZE];
 
 	if (name_is_dotgit(last, strlen(last))) {
 		status = fail(EXIT_DAMAGED, "'%s' is a name that git or a file system takes for .git: left out", name);
@@ -173,7 +174,8 @@ int session_unreadable(const struct session *s, const char *subject, int error)
 	else if (error == -ENOTSUP)
 		fail(status, "cannot read '%s': %s; upgrade revfs", name, error_text(error));
 	else
-		fail(status, "cannot read '%s': %s", name, error_text(error));
+		fail(status, "cannot read '%s': %s%s", name, error_text(error),
+		     s->remotes ? remotes_why(s->remotes, why) : "");
 	free(quoted);
 	return status;
 }
