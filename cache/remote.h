@@ -51,7 +51,7 @@ struct remote_setup {
 };
 
 /* What a kind of remote can do.  STATE is what open made; nothing of its setup may be used later but what IO and the
- * source of credentials point to. */
+ * source of credentials point to.  The source is closed after the remote, not by its kind. */
 struct remote_kind {
 	const char *name; /* as error messages say it: "folder", "http" */
 	int (*open)(const struct remote_setup *setup, void **state);
@@ -73,9 +73,9 @@ extern const struct remote_kind remote_kind_http;
 const struct remote_kind *remote_kind_of(const char *url);
 
 /*
- * Open the remote that SETUP describes, all of which is copied but what IO and the source of credentials point to.
- * Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where no kind knows such a URL; -EINVAL for one that is not
- * well-formed; -ENOMEM.
+ * Open the remote that SETUP describes, all of which is copied but what IO points to; the source of credentials is
+ * taken over, also on failure.  Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where no kind knows such a URL;
+ * -EINVAL for one that is not well-formed; -ENOMEM.
  */
 int remote_open(const struct remote_setup *setup, struct remote **remote);
 
