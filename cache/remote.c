@@ -20,6 +20,8 @@ const struct remote_kind *remote_kind_of(const char *url)
 		return &remote_kind_folder;
 	if (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8))
 		return &remote_kind_http;
+	if (!strncmp(url, "s3://", 5))
+		return &remote_kind_s3;
 	return NULL;
 }
 
@@ -187,6 +189,7 @@ bool remote_may_pass(int error)
 	switch (-error) {
 	case 0:
 	case ENOENT:
+	case ENODEV:
 	case EEXIST:
 	case EACCES:
 	case EKEYREJECTED:

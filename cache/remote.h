@@ -7,7 +7,7 @@
  * -EINTR soon after whoever the thread works for gives up (cache/interrupt.h).
  *
  * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC,
- * -EPROTO (an answer that makes no sense), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
+ * -EPROTO (an answer that makes no sense), -ENODEV (no such bucket), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
  */
 #ifndef CACHE_REMOTE_H
 #define CACHE_REMOTE_H
@@ -65,10 +65,11 @@ struct remote_kind {
 
 extern const struct remote_kind remote_kind_folder;
 extern const struct remote_kind remote_kind_http;
+extern const struct remote_kind remote_kind_s3;
 
 /*
  * The kind that URL asks for; NULL where there is none.  A path of this machine and file://PATH are folders; http://
- * and https:// servers that files are read from.
+ * and https:// servers that files are read from; s3://BUCKET/PREFIX a bucket.
  */
 const struct remote_kind *remote_kind_of(const char *url);
 

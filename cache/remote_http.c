@@ -51,28 +51,6 @@ static void server_close(void *state)
 	free(s);
 }
 
-/* What an answer means that is not one of success. */
-static int error_of(long status)
-{
-	switch (status) {
-	case 401:
-	case 403:
-	case 407:
-		return -EKEYREJECTED;
-	case 404:
-	case 410:
-		return -ENOENT;
-	case 408:
-	case 425:
-	case 429:
-	case 503:
-		return -EAGAIN;
-	default:
-		/* A client's fault is not one that passes. */
-		return status >= 500 ? -EREMOTEIO : -EPROTO;
-	}
-}
-
 static int run(struct server *s, const char *path, struct http_request *request)
 {
 	char *url;
@@ -96,13 +74,13 @@ static ssize_t server_read(void *state, const char *path, uint64_t offset, void 
 	if (request.status == 416)
 		return 0; /* behind the end */
 	if (request.status != 200 && request.status != 206)
-		return error_of(request.status);
+		return http_error_of(request.status);
 	return (ssize_t)request.got;
 }
 
 static int server_stat(void *state, const char *path, struct remote_stat *st)
 {
-	struct http_request request = {.head = true};
+	struct http_request request = {.method = HTTP_HEAD};
 	char byte;
 	int error = run(state, path, &request);
 
@@ -114,7 +92,7 @@ static int server_stat(void *state, const char *path, struct remote_stat *st)
 	if (error)
 		return error;
 	if (request.status != 200 && request.status != 206)
-		return error_of(request.status);
+		return http_error_of(request.status);
 	if (!request.has_size)
 		return -EPROTO;
 	*st = (struct remote_stat){.size = request.size, .time = request.time};

@@ -141,7 +141,7 @@ static int check_url(const char *typed, char **url)
 	if (strstr(typed, "://") || *typed == '/') {
 		if (!remote_kind_of(typed))
 			return fail(EXIT_REFUSED,
-			            "no remote of the kind '%s' is known: a path, file://, http:// and https:// are",
+			            "no remote of the kind '%s' is known: a path, file://, http://, https:// and s3:// are",
 			            typed);
 		error = remote_open(&(struct remote_setup){.io = io_system(), .name = "new", .url = typed}, &remote);
 		if (error)
