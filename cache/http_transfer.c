@@ -252,13 +252,27 @@ static int set_headers(struct http_transfer *t)
 	return 0;
 }
 
+/* libcurl lets go of them where a redirect leads to another host. */
+static int set_password(CURL *h, const struct http_request *r)
+{
+	bool looks = !r->direct && !r->user;
+
+	curl_easy_setopt(h, CURLOPT_NETRC, looks ? (long)CURL_NETRC_OPTIONAL : (long)CURL_NETRC_IGNORED);
+	if (!r->user)
+		return 0;
+	curl_easy_setopt(h, CURLOPT_HTTPAUTH, (long)(r->at_once ? CURLAUTH_BASIC : CURLAUTH_BASIC | CURLAUTH_DIGEST));
+	if (curl_easy_setopt(h, CURLOPT_USERNAME, r->user) || curl_easy_setopt(h, CURLOPT_PASSWORD, r->secret))
+		return -ENOMEM;
+	return 0;
+}
+
 int http_transfer_set_up(struct http_transfer *t)
 {
 	const struct http_request *r = t->request;
 	CURL *h = curl_easy_init();
 
 	t->handle = h;
-	if (!h || set_headers(t))
+	if (!h || set_headers(t) || set_password(h, r))
 		return -ENOMEM;
 	curl_easy_setopt(h, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
@@ -266,7 +280,6 @@ int http_transfer_set_up(struct http_transfer *t)
 	curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, r->direct ? 0L : 1L);
 	curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-	curl_easy_setopt(h, CURLOPT_NETRC, r->direct ? (long)CURL_NETRC_IGNORED : (long)CURL_NETRC_OPTIONAL);
 	curl_easy_setopt(h, CURLOPT_FILETIME, 1L);
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "revfs");
 	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
@@ -275,6 +288,8 @@ int http_transfer_set_up(struct http_transfer *t)
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
+	if (r->no_proxy)
+		curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 	set_waits(h, r);
 	set_method(t);
 	return curl_easy_setopt(h, CURLOPT_URL, r->url) ? -ENOMEM : 0;
@@ -328,9 +343,13 @@ int http_transfer_error(const struct http_transfer *t, CURLcode code)
 
 void http_transfer_end(struct http_transfer *t)
 {
-	long seconds = -1;
+	long seconds = -1, redirects = 0, offered = 0;
 
 	if (t->handle) {
+		curl_easy_getinfo(t->handle, CURLINFO_REDIRECT_COUNT, &redirects);
+		curl_easy_getinfo(t->handle, CURLINFO_HTTPAUTH_AVAIL, &offered);
+		t->request->redirected = redirects > 0;
+		t->request->basic_alone = offered == CURLAUTH_BASIC;
 		curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &t->request->status);
 		curl_easy_getinfo(t->handle, CURLINFO_FILETIME, &seconds);
 		t->request->time = (struct timespec){.tv_sec = seconds > 0 ? seconds : 0};
