@@ -1,18 +1,26 @@
 /*
  * Remotes that are HTTP servers: the files of a store below a URL, read by ranges.  Nothing is written there, and
- * nothing listed.
+ * nothing listed.  A server that asks for a password gets one of the keyring's, where that of the URL or ~/.netrc does
+ * not do.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cache/http.h"
+#include "cache/keyring.h"
 #include "cache/remote.h"
+
+#define PASSWORDS_MAX 3 /* tried for one request */
 
 struct server {
 	struct http *http;
 	char *base; /* without a slash at its end */
+	struct keyring *keyring;
+	atomic_bool asks;    /* for a password, which is taken from the keyring right away */
+	atomic_bool at_once; /* it is sent without being asked for */
 };
 
 static int server_open(const struct remote_setup *setup, void **state)
@@ -31,10 +39,14 @@ static int server_open(const struct remote_setup *setup, void **state)
 	if (s)
 		s->base = strndup(url, len);
 	if (s && s->base)
+		error = keyring_open(setup->io, s->base, &setup->credentials, &s->keyring);
+	if (!error)
 		error = http_open(&s->http);
 	if (error) {
-		if (s)
+		if (s) {
+			keyring_close(s->keyring);
 			free(s->base);
+		}
 		free(s);
 		return error;
 	}
@@ -47,19 +59,69 @@ static void server_close(void *state)
 	struct server *s = state;
 
 	http_close(s->http);
+	keyring_close(s->keyring);
 	free(s->base);
 	free(s);
 }
 
+/* Behind a redirect somebody else asks, whom the password is not for. */
+static bool asks_password(const struct http_request *request)
+{
+	return request->status == 401 && !request->redirected;
+}
+
+static bool is_taken(const struct http_request *request)
+{
+	return request->status < 400 || request->status == 404 || request->status == 416;
+}
+
+/* *AGAIN: it was refused, and there is another. */
+static int run_with_password(struct server *s, struct http_request *request, bool *again)
+{
+	struct credentials found = {0};
+	uint64_t number = 0;
+	int error = keyring_get(s->keyring, &found, &number);
+
+	*again = false;
+	if (error == -ENOENT) {
+		keyring_refused(s->keyring, number);
+		atomic_store(&s->asks, false);
+		return -EKEYREJECTED;
+	}
+	if (error)
+		return error;
+	request->user = found.user;
+	request->secret = found.secret;
+	request->at_once = atomic_load(&s->at_once);
+	error = http_run(s->http, request);
+	request->user = request->secret = NULL;
+	credentials_release(&found);
+	if (!error && asks_password(request))
+		*again = keyring_refused(s->keyring, number);
+	else if (!error && is_taken(request))
+		keyring_taken(s->keyring, number);
+	return error;
+}
+
 static int run(struct server *s, const char *path, struct http_request *request)
 {
+	bool again = atomic_load(&s->asks);
+	int error = 0;
 	char *url;
-	int error;
 
 	if (asprintf(&url, "%s/%s", s->base, path) < 0)
 		return -ENOMEM;
 	request->url = url;
-	error = http_run(s->http, request);
+	if (!again) {
+		error = http_run(s->http, request);
+		again = !error && asks_password(request);
+		if (again) {
+			atomic_store(&s->at_once, request->basic_alone);
+			atomic_store(&s->asks, true);
+		}
+	}
+	for (unsigned i = 0; !error && again && i < PASSWORDS_MAX; i++)
+		error = run_with_password(s, request, &again);
 	free(url);
 	return error;
 }
