@@ -8,9 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/aws_place.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/credentials.h"
 #include "tools/duration.h"
 #include "tools/url.h"
 
@@ -109,6 +111,8 @@ static int complete(struct config *config, struct remotes_item *item)
 
 	if (!status)
 		status = read_text(config, item, "region", &item->region);
+	if (!status)
+		status = read_text(config, item, "profile", &item->profile);
 	if (!status && config_integer(config, key_of(item, "priority", key), &item->priority) == -EINVAL)
 		status = EXIT_USAGE;
 	return status;
@@ -155,6 +159,7 @@ void remotes_list_free(struct remotes_item *items, size_t count)
 		free(items[i].url);
 		free(items[i].endpoint);
 		free(items[i].region);
+		free(items[i].profile);
 	}
 	free(items);
 }
@@ -211,9 +216,10 @@ static uint64_t wait_ms(const struct remotes *r, struct config *config)
 	return seconds ? (uint64_t)seconds * 1000 : FETCH_FOR_EVER;
 }
 
-int remotes_open_one(const struct remotes_item *item, struct remote **remote)
+int remotes_open_one(const struct repo *repo, const struct remotes_item *item, struct remote **remote)
 {
-	const struct remote_setup setup = {
+	char *region = NULL, *endpoint = NULL;
+	struct remote_setup setup = {
 	    .io = io_system(),
 	    .name = item->name,
 	    .url = item->url,
@@ -221,14 +227,25 @@ int remotes_open_one(const struct remotes_item *item, struct remote **remote)
 	    .region = item->region,
 	};
 
-	return remote_open(&setup, remote);
+	int error = credentials_open(repo, item, &setup.credentials);
+
+	if (error)
+		return error;
+	if (!strncmp(item->url, "s3://", 5) && !aws_place_find(item->profile, &region, &endpoint)) {
+		setup.region = item->region ? item->region : region;
+		setup.endpoint = item->endpoint ? item->endpoint : endpoint;
+	}
+	error = remote_open(&setup, remote);
+	free(region);
+	free(endpoint);
+	return error;
 }
 
 /* Open one; what cannot be used is named and left out. */
 static void add(struct remotes *r, const struct remotes_item *item)
 {
 	struct remote *remote;
-	int error = remotes_open_one(item, &remote);
+	int error = remotes_open_one(r->repo, item, &remote);
 
 	if (error) {
 		char *url = url_public(item->url);
