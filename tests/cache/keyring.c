@@ -436,70 +436,30 @@ static void no_source_has_none(void **state)
 	keyring_close(NULL);
 }
 
-static void texts_of_any_length_and_number_are_kept(void **state)
-{
-	char *texts[200], *large = malloc(100000);
-	char *copy;
-
-	(void)state;
-	memset(large, 'x', 100000);
-	copy = credentials_text(large, 100000);
-	assert_memory_equal(copy, large, 100000);
-	assert_int_equal(copy[100000], '\0');
-	credentials_wipe(copy);
-	for (size_t i = 0; i < 200; i++) {
-		texts[i] = credentials_text(large, i);
-		assert_int_equal(strlen(texts[i]), i);
-	}
-	for (size_t i = 0; i < 200; i++) {
-		assert_int_equal(strlen(texts[i]), i);
-		credentials_wipe(texts[i]);
-	}
-	credentials_wipe(large);
-	credentials_wipe(NULL);
-}
-
-/* Whatever lies in a slot that was let go of, it is no secret. */
-static void what_is_let_go_of_is_wiped(void **state)
-{
-	struct credentials one = {.user = credentials_text("ada", 3), .secret = credentials_text("tremendous", 10)},
-			   two;
-	const volatile char *secret;
-
-	(void)state;
-	assert_int_equal(credentials_copy(&two, &one), 0);
-	assert_string_equal(two.secret, "tremendous");
-	secret = two.secret;
-	credentials_release(&two);
-	for (size_t i = 0; i < 10; i++)
-		assert_int_equal(secret[i], '\0');
-	credentials_release(&one);
-}
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(what_was_found_is_kept, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(many_waiters_share_one_look, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(many_waiters_share_one_failure, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(waiter_can_give_up_and_the_look_goes_on, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(interrupted_look_is_no_answer, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(refused_ones_are_replaced_at_once, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(refused_twice_is_the_end_for_a_while, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(success_lets_refusals_begin_anew, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(many_refusals_of_the_same_are_one, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(source_is_told_once_of_success, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(old_ones_are_renewed_before_they_expire, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(source_of_short_lived_ones_is_asked_after_a_pause_only, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(failed_renewal_leaves_what_is_good_still, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(expired_ones_are_not_given_where_renewal_fails, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(failure_is_kept_for_a_pause, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(lack_of_memory_is_kept_for_no_time, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(none_are_none_until_that_is_refused, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(none_that_were_refused_are_looked_for_after_a_pause, set_up, tear_down),
-	    cmocka_unit_test_setup_teardown(no_source_has_none, set_up, tear_down),
-	    cmocka_unit_test(texts_of_any_length_and_number_are_kept),
-	    cmocka_unit_test(what_is_let_go_of_is_wiped),
+	    TEST(what_was_found_is_kept),
+	    TEST(many_waiters_share_one_look),
+	    TEST(many_waiters_share_one_failure),
+	    TEST(waiter_can_give_up_and_the_look_goes_on),
+	    TEST(interrupted_look_is_no_answer),
+	    TEST(refused_ones_are_replaced_at_once),
+	    TEST(refused_twice_is_the_end_for_a_while),
+	    TEST(success_lets_refusals_begin_anew),
+	    TEST(many_refusals_of_the_same_are_one),
+	    TEST(source_is_told_once_of_success),
+	    TEST(old_ones_are_renewed_before_they_expire),
+	    TEST(source_of_short_lived_ones_is_asked_after_a_pause_only),
+	    TEST(failed_renewal_leaves_what_is_good_still),
+	    TEST(expired_ones_are_not_given_where_renewal_fails),
+	    TEST(failure_is_kept_for_a_pause),
+	    TEST(lack_of_memory_is_kept_for_no_time),
+	    TEST(none_are_none_until_that_is_refused),
+	    TEST(none_that_were_refused_are_looked_for_after_a_pause),
+	    TEST(no_source_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
