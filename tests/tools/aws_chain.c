@@ -215,7 +215,7 @@ static void files_are_read_anew(void **state)
 static void what_is_not_supported_says_what_to_do(void **state)
 {
 	static const char hint[] = ", which is not supported: a profile with the credential_process 'aws configure "
-				   "export-credentials --format process --profile x' gives its credentials";
+				   "export-credentials --profile x' gives its credentials";
 	char expected[512];
 
 	(void)state;
