@@ -45,7 +45,7 @@ static int not_supported(struct aws_look *look, const struct aws_profile *profil
 {
 	return aws_look_fail(look, -ENOTSUP,
 	                     "the profile '%s' has %s, which is not supported: a profile with the credential_process "
-	                     "'aws configure export-credentials --format process --profile %s' gives its credentials",
+	                     "'aws configure export-credentials --profile %s' gives its credentials",
 	                     aws_profile_name(profile), what, aws_profile_name(profile));
 }
 
