@@ -66,7 +66,7 @@ test_no_shared_file_sets_a_profile() {
 	expect revfs config remote.lab.profile <<-'END'
 	--- stderr
 	revfs: warning: 'remote.lab.profile' in the shared '.revfs/config' is ignored: 'git config revfs.remote.lab.profile' sets it
-	--- status 4
+	--- status 1
 	END
 	expect_status 6 revfs push --yes
 }

@@ -118,7 +118,8 @@ test_passwords() {
 # A helper of git credential that knows the words $@, gives the first, and forgets what was refused.  It notes in ../asked
 # what it is asked, and with what.
 set_helper() {
-	printf '%s\n' "$@" >../words
+	local word
+	for word; do echo "$word"; done >../words
 	cat >../helper <<-'END'
 	#!/bin/bash
 	cd "${0%/*}" || exit 1
@@ -136,9 +137,9 @@ test_git_gives_passwords_and_learns_which_are_right() {
 	serve ../store auth=ada:open-sesame
 	git config revfs.remote.lab.url "$URL"
 	set_helper wrong-sesame open-sesame
-	expect revfs -v export HEAD:data ../out <<-'END'
-	END
+	revfs -v export HEAD:data ../out >../said 2>&1
 	diff -r ../out ../origin/data
+	not grep sesame ../said
 	printf '%s\n' 'get -' 'erase password=wrong-sesame' 'get -' 'store password=open-sesame' | diff - ../asked
 	# It is asked for once, and then sent with every request.
 	[ "$(grep -c ' 401$' ../ready.log)" = 2 ]
