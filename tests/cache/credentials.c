@@ -13,7 +13,7 @@
 
 static void texts_of_any_length_and_number_are_kept(void **state)
 {
-	char *texts[200], *large = malloc(100000);
+	char *texts[200], *large = calloc(1, 100001);
 	char *copy;
 
 	(void)state;
@@ -30,7 +30,7 @@ static void texts_of_any_length_and_number_are_kept(void **state)
 		assert_int_equal(strlen(texts[i]), i);
 		credentials_wipe(texts[i]);
 	}
-	credentials_wipe(large);
+	free(large);
 	credentials_wipe(NULL);
 }
 
