@@ -10,28 +10,24 @@
  */
 #define SLOTS 64
 #define SLOT_SIZE 4096
-static char (*slots)[SLOT_SIZE];
+static _Alignas(SLOT_SIZE) char slots[SLOTS][SLOT_SIZE];
 static bool in_use[SLOTS]; /* under LOCK */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void map_slots(void)
+/* Where pages are larger, or the kernel knows no such thing, they are like all other memory. */
+static void leave_out_of_dumps(void)
 {
-	void *at = mmap(NULL, SLOTS * SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		return;
-	madvise(at, SLOTS * SLOT_SIZE, MADV_DONTDUMP);
-	slots = at;
+	madvise(slots, sizeof(slots), MADV_DONTDUMP);
 }
 
 static char *take_slot(void)
 {
 	char *slot = NULL;
 
-	pthread_once(&once, map_slots);
+	pthread_once(&once, leave_out_of_dumps);
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; slots && i < SLOTS && !slot; i++) {
+	for (size_t i = 0; i < SLOTS && !slot; i++) {
 		if (!in_use[i]) {
 			in_use[i] = true;
 			slot = slots[i];
@@ -61,9 +57,8 @@ void credentials_wipe(char *text)
 	if (!text)
 		return;
 	explicit_bzero(text, strlen(text));
-	pthread_once(&once, map_slots);
 	from = (uintptr_t)text - (uintptr_t)slots;
-	if (!slots || from >= SLOTS * SLOT_SIZE) {
+	if (from >= sizeof(slots)) {
 		free(text);
 		return;
 	}

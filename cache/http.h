@@ -64,21 +64,21 @@ struct http_request {
 	size_t header_count;
 	struct http_wanted *wanted;
 	size_t wanted_count;
-	bool direct;   /* no redirect is followed, and no password looked for */
-	bool no_proxy; /* whatever the environment says */
 	/* A user and a password for the host of URL alone, instead of those of the URL or ~/.netrc; NULL: those.  Sent
 	 * once the server has asked for them, in the best way that it offers; AT_ONCE: as "Basic", without being asked.
 	 */
 	const char *user;
 	const char *secret;
 	bool at_once;
+	bool direct;      /* no redirect is followed, and no password looked for */
+	bool no_proxy;    /* whatever the environment says */
 	unsigned stall_s; /* instead of HTTP_STALL_S; 0: that */
 	unsigned last_s;  /* not 0: nobody gives up waiting for it, and it ends after so many seconds */
 	/* Set by http_run() and http_start(): */
 	long status; /* of the last answer, after redirects */
+	size_t got;  /* bytes in DATA */
 	bool redirected;
 	bool basic_alone; /* the server asked for a password, in no other way than "Basic" */
-	size_t got;       /* bytes in DATA */
 	bool has_size;
 	uint64_t size;          /* of the whole resource, as the server says */
 	struct timespec time;   /* Last-Modified; 0: not said */

@@ -22,14 +22,12 @@ int aws_answer_parse(struct aws_look *look, const char *who, const char *text, j
 /* The strings are this value's own, whatever their type says. */
 static void wipe(json_t *value)
 {
-	const char *key;
-	json_t *below;
-	size_t i;
-
 	if (json_is_string(value))
 		explicit_bzero((void *)(uintptr_t)json_string_value(value), json_string_length(value));
-	json_array_foreach(value, i, below) wipe(below);
-	json_object_foreach(value, key, below) wipe(below);
+	for (size_t i = 0; i < json_array_size(value); i++)
+		wipe(json_array_get(value, i));
+	for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at))
+		wipe(json_object_iter_value(at));
 }
 
 void aws_answer_free(json_t *answer)

@@ -74,6 +74,7 @@ static int find_role(struct aws_look *look, const char *const *headers, char **r
 	    .timeout_ms = AWS_INSTANCE_WAIT_S * 1000,
 	};
 	int error = url ? aws_http_call(look, &call) : -ENOMEM;
+	const char *text;
 	size_t len;
 
 	if (error == -EINTR || error == -ENOMEM)
@@ -82,15 +83,16 @@ static int find_role(struct aws_look *look, const char *const *headers, char **r
 		error = aws_look_fail(look, error, "cannot ask " WHO ": %s", error_text(error));
 	else if (call.status == 404)
 		error = -ENOENT;
-	else if (call.status != 200 || !call.text)
+	else if (call.status != 200)
 		error = aws_look_fail(look, -EREMOTEIO, WHO " answered with the status %ld", call.status);
 	if (error)
 		goto out;
-	len = strcspn(call.text, "\r\n");
-	if (!len || strspn(call.text, ROLE_LETTERS) < len)
+	text = call.text ? call.text : "";
+	len = strcspn(text, "\r\n");
+	if (!len || strspn(text, ROLE_LETTERS) < len)
 		error = aws_look_fail(look, -EPROTO, WHO " names no role");
 	else
-		*role = strndup(call.text, len);
+		*role = strndup(text, len);
 	if (!error && !*role)
 		error = -ENOMEM;
 out:
