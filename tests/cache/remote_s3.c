@@ -586,6 +586,8 @@ static void failures_have_names(void **state)
 	    {"read", "get 404:NoSuchKey", -ENOENT},
 	    {"read", "get 404:NoSuchBucket", -ENODEV},
 	    {"read", "get 404", -EPROTO},
+	    {"read", "get 404:XAdminUserNotFound", -EKEYREJECTED},
+	    {"read", "get 404:NoSuchThing", -EPROTO},
 	    {"read", "get 400:InvalidRequest", -EPROTO},
 	    {"read", "get 301:PermanentRedirect", -EPROTO},
 	    {"read", "get close", -ECONNRESET},
