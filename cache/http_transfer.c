@@ -283,7 +283,8 @@ int http_transfer_set_up(struct http_transfer *t)
 	curl_easy_setopt(h, CURLOPT_FILETIME, 1L);
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "revfs");
 	curl_easy_setopt(h, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-	curl_easy_setopt(h, CURLOPT_PIPEWAIT, 1L);
+	/* HTTP/2 is spoken behind TLS alone: elsewhere a second request would wait for the answer to the first. */
+	curl_easy_setopt(h, CURLOPT_PIPEWAIT, strncasecmp(r->url, "https:", 6) ? 0L : 1L);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(h, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body);
@@ -297,13 +298,14 @@ int http_transfer_set_up(struct http_transfer *t)
 
 /* --- its end --- */
 
-/* libcurl 7.88 has the same code for a header line that is too long for it as for want of memory. */
-static bool is_answering(const struct http_transfer *t)
+/* Whether a server was asked: libcurl 7.88 has the same code for a header line that is too long for it as for want of
+ * memory, and the same for a server of something else as for a URL of something else. */
+static bool was_asked(const struct http_transfer *t)
 {
 	curl_off_t us = 0;
 
-	curl_easy_getinfo(t->handle, CURLINFO_STARTTRANSFER_TIME_T, &us);
-	return us > 0 || t->header_bytes;
+	curl_easy_getinfo(t->handle, CURLINFO_PRETRANSFER_TIME_T, &us);
+	return us > 0;
 }
 
 int http_transfer_error(const struct http_transfer *t, CURLcode code)
@@ -316,10 +318,11 @@ int http_transfer_error(const struct http_transfer *t, CURLcode code)
 	case CURLE_WRITE_ERROR:
 		return t->enough ? 0 : -EPROTO;
 	case CURLE_OUT_OF_MEMORY:
-		return is_answering(t) ? -EPROTO : -ENOMEM;
+		return was_asked(t) ? -EPROTO : -ENOMEM;
 	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
 		return -EINVAL;
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return was_asked(t) ? -EPROTO : -EINVAL;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return -EHOSTUNREACH;
@@ -376,6 +379,9 @@ int http_error_of(long status)
 	case 429:
 	case 503:
 		return -EAGAIN;
+	case 501:
+	case 505:
+		return -EPROTO;
 	default:
 		/* A client's fault is not one that passes. */
 		return status >= 500 ? -EREMOTEIO : -EPROTO;

@@ -59,7 +59,6 @@ static int stat_by_get(struct s3 *s3, struct s3_call *call, const char *path)
 static bool leaves_open(struct s3 *s3, long status)
 {
 	switch (status) {
-	case 200:
 	case 301:
 	case 307:
 	case 400:
@@ -79,7 +78,7 @@ static int bucket_stat(void *state, const char *path, struct remote_stat *st)
 	struct s3_call call = {.method = HTTP_HEAD, .path = path, .tries = TRIES};
 	int error = s3_run(s3, &call);
 
-	if ((error || !call.http.has_size) && leaves_open(s3, call.http.status))
+	if (error ? leaves_open(s3, call.http.status) : !call.http.has_size)
 		error = stat_by_get(s3, &call, path);
 	if (error)
 		return error;

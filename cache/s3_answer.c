@@ -33,6 +33,7 @@ static const struct meaning meanings[] = {
     {"SignatureDoesNotMatch", -EKEYREJECTED},
     {"SlowDown", -EAGAIN},
     {"TokenRefreshRequired", -EKEYREJECTED},
+    {"XAdminUserNotFound", -EKEYREJECTED}, /* versitygw's, with the status 404 */
     {"XAmzContentSHA256Mismatch", -EREMOTEIO},
 };
 
@@ -50,8 +51,8 @@ static int error_of(const struct s3_call *call, long status)
 	}
 	switch (status) {
 	case 404:
-		/* A page of a server that is none of S3 says nothing about a file. */
-		return call->method == HTTP_HEAD || call->error.code[0] ? -ENOENT : -EPROTO;
+		/* What is not said to be a file's absence is none: a page of some other server, a user not known. */
+		return call->method == HTTP_HEAD ? -ENOENT : -EPROTO;
 	case 409:
 		return -EAGAIN;
 	case 412:
@@ -106,8 +107,8 @@ bool s3_answer_is_skewed(const struct s3_call *call)
 
 bool s3_answer_is_refusal(const struct s3_call *call)
 {
-	static const char *const codes[] = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
-	                                    "SignatureDoesNotMatch", "TokenRefreshRequired"};
+	static const char *const codes[] = {"ExpiredToken",          "InvalidAccessKeyId",   "InvalidToken",
+	                                    "SignatureDoesNotMatch", "TokenRefreshRequired", "XAdminUserNotFound"};
 
 	if (is_code(call, "RequestTimeTooSkewed"))
 		return false;
