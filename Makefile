@@ -27,7 +27,7 @@ Q := $(if $(V),,@)
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '%-5s %s\n' $(1) $@)
 
 PKG_CONFIG ?= pkg-config
-CACHE_PKGS := libzstd libxxhash libcrypto libcurl
+CACHE_PKGS := libzstd libxxhash libcrypto libcurl expat
 FS_PKGS := fuse3 libgit2
 TOOLS_PKGS := jansson libarchive
 TEST_PKGS := cmocka

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define INTERRUPT_POLL_MS 50
 
@@ -23,7 +24,16 @@ void interrupt_watch(interrupt_check check, void *arg);
 /* From now on every thread that has no check gives up once FLAG (borrowed for ever) is true. */
 void interrupt_all(const atomic_bool *flag);
 
-/* Whether this thread has a check: without one, waiting need not be broken up. */
+/*
+ * From now on this thread also gives up once TIMEOUT_MS have passed; a limit that it has already stays where it is
+ * nearer.  Returns the limit before, for interrupt_unlimit().
+ */
+uint64_t interrupt_limit(uint64_t timeout_ms);
+
+/* Back to the limit BEFORE.  Whether the time of the one that ends was up. */
+bool interrupt_unlimit(uint64_t before);
+
+/* Whether this thread has a check or a limit: without one, waiting need not be broken up. */
 bool interrupt_watched(void);
 
 /* Whether this thread is to give up. */

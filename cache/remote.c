@@ -10,6 +10,7 @@ struct remote {
 	char *url;
 	const struct remote_kind *kind;
 	void *state;
+	struct credentials_source credentials;
 	atomic_uint_fast64_t requests, received, sent, failures;
 };
 
@@ -21,7 +22,15 @@ const struct remote_kind *remote_kind_of(const char *url)
 		return &remote_kind_http;
 	if (!strncmp(url, "ssh://", 6))
 		return &remote_kind_ssh;
+	if (!strncmp(url, "s3://", 5))
+		return &remote_kind_s3;
 	return NULL;
+}
+
+static void close_source(const struct credentials_source *source)
+{
+	if (source->close)
+		source->close(source->arg);
 }
 
 int remote_open_kind(const struct remote_setup *setup, const struct remote_kind *kind, struct remote **remote)
@@ -29,14 +38,18 @@ int remote_open_kind(const struct remote_setup *setup, const struct remote_kind 
 	struct remote *r = calloc(1, sizeof(*r));
 	int error = -ENOMEM;
 
-	if (!r)
+	if (!r) {
+		close_source(&setup->credentials);
 		return -ENOMEM;
+	}
+	r->credentials = setup->credentials;
 	r->name = strdup(setup->name);
 	r->url = strdup(setup->url);
 	r->kind = kind;
 	if (r->name && r->url)
 		error = kind->open(setup, &r->state);
 	if (error) {
+		close_source(&r->credentials);
 		free(r->name);
 		free(r->url);
 		free(r);
@@ -50,7 +63,10 @@ int remote_open(const struct remote_setup *setup, struct remote **remote)
 {
 	const struct remote_kind *kind = remote_kind_of(setup->url);
 
-	return kind ? remote_open_kind(setup, kind, remote) : -EPROTONOSUPPORT;
+	if (kind)
+		return remote_open_kind(setup, kind, remote);
+	close_source(&setup->credentials);
+	return -EPROTONOSUPPORT;
 }
 
 void remote_close(struct remote *remote)
@@ -58,6 +74,7 @@ void remote_close(struct remote *remote)
 	if (!remote)
 		return;
 	remote->kind->close(remote->state);
+	close_source(&remote->credentials);
 	free(remote->name);
 	free(remote->url);
 	free(remote);
@@ -181,6 +198,7 @@ bool remote_may_pass(int error)
 	switch (-error) {
 	case 0:
 	case ENOENT:
+	case ENODEV:
 	case EEXIST:
 	case EACCES:
 	case EKEYREJECTED:

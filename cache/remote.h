@@ -7,7 +7,8 @@
  * -EINTR soon after whoever the thread works for gives up (cache/interrupt.h).
  *
  * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC,
- * -EPROTO (an answer that makes no sense), -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
+ * -EPROTO (an answer that makes no sense), -ENODEV (no such bucket), -ENOMEM; anything else is a failure that may pass
+ * (remote_may_pass()).
  */
 #ifndef CACHE_REMOTE_H
 #define CACHE_REMOTE_H
@@ -57,7 +58,7 @@ struct remote_setup {
 };
 
 /* What a kind of remote can do.  STATE is what open made; nothing of its setup may be used later but what IO and the
- * source of credentials point to. */
+ * source of credentials point to.  The source is closed after the remote, not by its kind. */
 struct remote_kind {
 	const char *name; /* as error messages say it: "folder", "http" */
 	int (*open)(const struct remote_setup *setup, void **state);
@@ -72,18 +73,19 @@ struct remote_kind {
 
 extern const struct remote_kind remote_kind_folder;
 extern const struct remote_kind remote_kind_http;
+extern const struct remote_kind remote_kind_s3;
 extern const struct remote_kind remote_kind_ssh;
 
 /*
  * The kind that URL asks for; NULL where there is none.  A path of this machine and file://PATH are folders; http://
- * and https:// servers that files are read from; ssh:// folders of other machines.
+ * and https:// servers that files are read from; s3://BUCKET/PREFIX a bucket; ssh:// folders of other machines.
  */
 const struct remote_kind *remote_kind_of(const char *url);
 
 /*
- * Open the remote that SETUP describes, all of which is copied but what IO and the source of credentials point to.
- * Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where no kind knows such a URL; -EINVAL for one that is not
- * well-formed; -ENOMEM.
+ * Open the remote that SETUP describes, all of which is copied but what IO points to; the source of credentials is
+ * taken over, also on failure.  Connects to nothing yet.  Returns 0; -EPROTONOSUPPORT where no kind knows such a URL;
+ * -EINVAL for one that is not well-formed; -ENOMEM.
  */
 int remote_open(const struct remote_setup *setup, struct remote **remote);
 

@@ -70,6 +70,8 @@ static bool is_dropped(const char *setting, unsigned flags)
 		for (size_t i = 0; i < sizeof(local_variables) / sizeof(*local_variables); i++)
 			if (names_variable(setting, local_variables[i]))
 				return true;
+	if ((flags & GIT_RUN_NO_QUESTIONS) && names_variable(setting, "GIT_TERMINAL_PROMPT"))
+		return true;
 	if (flags & GIT_RUN_READING)
 		for (size_t i = 0; i < sizeof(reading_variables) / sizeof(*reading_variables); i++)
 			if (names_variable(setting, reading_variables[i]))
@@ -138,6 +140,8 @@ static int environment_init(struct environment *e, const struct git_where *where
 		if (!r)
 			r = set_variable(e->list, &e->count, "GIT_NO_REPLACE_OBJECTS", "1");
 	}
+	if (!r && (flags & GIT_RUN_NO_QUESTIONS))
+		r = set_variable(e->list, &e->count, "GIT_TERMINAL_PROMPT", "0");
 	if (r)
 		environment_release(e);
 	return r;

@@ -31,6 +31,7 @@ enum git_run_flags {
 	GIT_RUN_OUTPUT_TO_STDERR = 8, /* stdout is our stderr: our stdout is for results */
 	GIT_RUN_READING = 16,         /* messages in English, no optional locks, replace refs not followed */
 	GIT_RUN_ENVIRONMENT = 32,     /* GIT_DIR and its like stay as the user set them; only WHERE's dir counts */
+	GIT_RUN_NO_QUESTIONS = 64,    /* nobody is asked at a terminal */
 };
 
 struct git_run {

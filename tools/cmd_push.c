@@ -139,7 +139,7 @@ static int choose_remote(struct run *run, char **arguments, size_t count, bool *
 	status = confirm(run);
 	if (status)
 		return status;
-	error = remotes_open_one(run->item, &run->remote);
+	error = remotes_open_one(run->session.repo, run->item, &run->remote);
 	if (!error)
 		error = remote_store_open(io_system(), run->remote, NULL, &run->to);
 	if (error == -EPROTONOSUPPORT || error == -EINVAL)

@@ -140,10 +140,11 @@ static int check_url(const char *typed, char **url)
 		return fail_usage("'%s' is no URL", typed);
 	if (strstr(typed, "://") || *typed == '/') {
 		if (!remote_kind_of(typed))
-			return fail(EXIT_REFUSED,
-			            "no remote of the kind '%s' is known: a path, file://, http://, https:// and "
-			            "ssh:// are",
-			            typed);
+			return fail(
+			    EXIT_REFUSED,
+			    "no remote of the kind '%s' is known: a path, file://, http://, https://, s3:// and "
+			    "ssh:// are",
+			    typed);
 		error = remote_open(&(struct remote_setup){.io = io_system(), .name = "new", .url = typed}, &remote);
 		if (error)
 			return fail_usage("'%s' is no URL of a store", url_shown(typed));

@@ -128,6 +128,7 @@ enum exit_code exit_code_of(int error)
 		return EXIT_DONE;
 	case ENOENT:
 	case ENOTDIR:
+	case ENODEV:
 		return EXIT_NOT_FOUND;
 	case EAGAIN:
 	case EINTR:
@@ -178,6 +179,8 @@ const char *error_text(int error)
 		return "an answer that makes no sense";
 	case EHOSTDOWN:
 		return "it is not there";
+	case ENODEV:
+		return "there is no such bucket";
 	case ENOPKG:
 		return "there is no 'git' in PATH";
 	default:

@@ -8,9 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/aws_place.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
 #include "tools/config.h"
+#include "tools/credentials.h"
 #include "tools/duration.h"
 #include "tools/ssh_program.h"
 #include "tools/url.h"
@@ -114,6 +116,8 @@ static int complete(struct repo *repo, struct config *config, struct remotes_ite
 		status = read_text(config, item, "program", &item->program);
 	if (!status && remote_kind_of(item->url) == &remote_kind_ssh)
 		status = ssh_program_find(repo, &item->ssh_command);
+	if (!status)
+		status = read_text(config, item, "profile", &item->profile);
 	if (!status && config_integer(config, key_of(item, "priority", key), &item->priority) == -EINVAL)
 		status = EXIT_USAGE;
 	return status;
@@ -162,6 +166,7 @@ void remotes_list_free(struct remotes_item *items, size_t count)
 		free(items[i].region);
 		free(items[i].program);
 		free(items[i].ssh_command);
+		free(items[i].profile);
 	}
 	free(items);
 }
@@ -217,9 +222,10 @@ static uint64_t wait_ms(const struct remotes *r, struct config *config)
 	return seconds ? (uint64_t)seconds * 1000 : FETCH_FOR_EVER;
 }
 
-int remotes_open_one(const struct remotes_item *item, struct remote **remote)
+int remotes_open_one(const struct repo *repo, const struct remotes_item *item, struct remote **remote)
 {
-	const struct remote_setup setup = {
+	char *region = NULL, *endpoint = NULL;
+	struct remote_setup setup = {
 	    .io = io_system(),
 	    .name = item->name,
 	    .url = item->url,
@@ -228,15 +234,25 @@ int remotes_open_one(const struct remotes_item *item, struct remote **remote)
 	    .ssh_command = item->ssh_command,
 	    .program = item->program,
 	};
+	int error = credentials_open(repo, item, &setup.credentials);
 
-	return remote_open(&setup, remote);
+	if (error)
+		return error;
+	if (!strncmp(item->url, "s3://", 5) && !aws_place_find(item->profile, &region, &endpoint)) {
+		setup.region = item->region ? item->region : region;
+		setup.endpoint = item->endpoint ? item->endpoint : endpoint;
+	}
+	error = remote_open(&setup, remote);
+	free(region);
+	free(endpoint);
+	return error;
 }
 
 /* Open one; what cannot be used is named and left out. */
 static void add(struct remotes *r, const struct remotes_item *item)
 {
 	struct remote *remote;
-	int error = remotes_open_one(item, &remote);
+	int error = remotes_open_one(r->repo, item, &remote);
 
 	if (error) {
 		char *url = url_public(item->url);

@@ -18,6 +18,7 @@ struct remotes_item {
 	char *url;
 	char *endpoint;    /* of an S3 service, or NULL */
 	char *region;      /* the same */
+	char *profile;     /* of AWS's files, whose credentials it takes, or NULL */
 	char *program;     /* revfs on the other side of ssh, or NULL */
 	char *ssh_command; /* the ssh that git runs, for a shell, or NULL */
 	int64_t priority;  /* the highest is asked first, then in the order of names */
@@ -31,8 +32,8 @@ int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count);
 /* Free what remotes_list() gave. */
 void remotes_list_free(struct remotes_item *items, size_t count);
 
-/* Open ITEM; errors are those of remote_open(). */
-int remotes_open_one(const struct remotes_item *item, struct remote **remote);
+/* Open ITEM of REPO (borrowed) with the user's credentials; errors are those of remote_open(). */
+int remotes_open_one(const struct repo *repo, const struct remotes_item *item, struct remote **remote);
 
 /* Whether NAME may be one. */
 bool remotes_is_name(const char *name);

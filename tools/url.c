@@ -26,8 +26,7 @@ bool url_has_user(const char *url)
 	return find_user(url, &at);
 }
 
-/* URL as it is, but for a password; malloc'ed, or NULL. */
-static char *without_password(const char *url)
+char *url_without_password(const char *url)
 {
 	const char *at, *user = find_user(url, &at);
 	const char *colon = user ? memchr(user, ':', (size_t)(at - user)) : NULL;
@@ -40,7 +39,7 @@ static char *without_password(const char *url)
 
 char *url_public(const char *url)
 {
-	char *text = without_password(url), *quoted = text ? output_quoted(text) : NULL;
+	char *text = url_without_password(url), *quoted = text ? output_quoted(text) : NULL;
 
 	if (!quoted)
 		return text;
@@ -50,7 +49,7 @@ char *url_public(const char *url)
 
 const char *url_shown(const char *url)
 {
-	char *text = without_password(url);
+	char *text = url_without_password(url);
 	const char *answer = shown(text ? text : "");
 
 	free(text);

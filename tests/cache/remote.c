@@ -246,10 +246,36 @@ static void requests_and_failures_are_counted(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void count_close(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void source_of_credentials_is_closed_with_the_remote_or_where_there_is_none(void **state)
+{
+	unsigned closed = 0;
+	struct remote_setup setup = {
+	    .io = io_system(), .name = "x", .url = folder, .credentials = {.close = count_close, .arg = &closed}};
+	struct remote *other;
+
+	(void)state;
+	assert_int_equal(remote_open(&setup, &other), 0);
+	assert_int_equal(closed, 0);
+	remote_close(other);
+	assert_int_equal(closed, 1);
+	setup.url = "gopher://a";
+	assert_int_equal(remote_open(&setup, &other), -EPROTONOSUPPORT);
+	assert_int_equal(closed, 2);
+	setup.url = "http://a?b";
+	assert_int_equal(remote_open(&setup, &other), -EINVAL);
+	assert_int_equal(closed, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(urls_have_kinds),
+	    TEST(source_of_credentials_is_closed_with_the_remote_or_where_there_is_none),
 	    TEST(what_was_put_is_read_back),
 	    TEST(a_large_file_is_put_from_a_descriptor),
 	    TEST(what_is_there_is_replaced_only_where_asked),

@@ -116,6 +116,120 @@ test_passwords() {
 	rm ~/.netrc
 }
 
+# A helper of git credential that knows the words $@, gives the first, and forgets what was refused.  It notes in ../asked
+# what it is asked, and with what.
+set_helper() {
+	local word
+	for word; do echo "$word"; done >../words
+	cat >../helper <<-'END'
+	#!/bin/bash
+	cd "${0%/*}" || exit 1
+	said=$(grep ^password=)
+	echo "$1 ${said:--}" >>asked
+	if [ "$1" = erase ]; then sed -i "/^${said#*=}$/d" words; fi
+	if [ "$1" = get ] && [ -s words ]; then printf 'username=ada\npassword=%s\n' "$(head -n 1 words)"; fi
+	END
+	chmod +x ../helper
+	git config credential.helper "$(realpath ../helper)"
+}
+
+test_git_gives_passwords_and_learns_which_are_right() {
+	new_clone
+	serve ../store auth=ada:open-sesame
+	git config revfs.remote.lab.url "$URL"
+	set_helper wrong-sesame open-sesame
+	revfs -v export HEAD:data ../out >../said 2>&1
+	diff -r ../out ../origin/data
+	not grep sesame ../said
+	printf '%s\n' 'get -' 'erase password=wrong-sesame' 'get -' 'store password=open-sesame' | diff - ../asked
+	# It is asked for once, and then sent with every request.
+	[ "$(grep -c ' 401$' ../ready.log)" = 2 ]
+	[ "$(grep -c ' 206$' ../ready.log)" -gt 3 ]
+	not grep -rq sesame . ~/.cache ../out
+}
+
+test_a_server_that_takes_no_password_in_the_clear() {
+	new_clone
+	serve ../store digest=ada:open-sesame
+	git config revfs.remote.lab.url "$URL"
+	set_helper open-sesame
+	assert_all_there
+	printf '%s\n' 'get -' 'store password=open-sesame' | diff - ../asked
+}
+
+test_git_knows_no_password_that_is_right() {
+	new_clone
+	serve ../store auth=ada:open-sesame
+	git config revfs.remote.lab.url "$URL"
+	set_helper wrong-sesame worse-sesame
+	expect revfs -v cat HEAD:data/a.txt <<-'END'
+	--- stderr
+	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	--- status 6
+	END
+	printf '%s\n' 'get -' 'erase password=wrong-sesame' 'get -' | diff - ../asked
+	set_helper
+	rm ../asked
+	expect revfs cat HEAD:data/a.txt <<-'END'
+	--- stderr
+	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	--- status 6
+	END
+	[ "$(cat ../asked)" = 'get -' ]
+}
+
+test_a_right_password_goes_over_a_wrong_one_of_the_url() {
+	local host
+	new_clone
+	serve ../store auth=ada:open-sesame
+	host=${URL#http://}
+	set_helper open-sesame
+	for URL in "http://ada@$host" "http://ada:wrong-sesame@$host"; do
+		git config revfs.remote.lab.url "$URL"
+		revfs -q cache clear
+		assert_all_there
+	done
+	not grep wrong-sesame ../asked
+}
+
+test_no_password_is_given_behind_a_redirect() {
+	local target
+	new_clone
+	serve ../store auth=ada:open-sesame
+	target=$URL
+	mkdir ../front
+	(cd ../front && mkdir x && cd x && serve ../../store "redirect=$target" && echo "$URL" >../url && sleep 60) &
+	wait_for 20 test -e ../front/url
+	git config revfs.remote.lab.url "$(cat ../front/url)"
+	set_helper open-sesame
+	expect revfs cat HEAD:data/a.txt <<-'END'
+	--- stderr
+	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	--- status 6
+	END
+	[ ! -e ../asked ]
+	kill $!
+}
+
+test_a_mount_has_the_password_and_shows_it_nowhere() {
+	need_fuse
+	new_clone
+	serve ../store auth=ada:open-sesame
+	git config revfs.remote.lab.url "$URL"
+	set_helper wrong-sesame
+	mkdir ../mnt
+	revfs mount . ../mnt
+	not cat ../mnt/@HEAD/data/a.txt
+	not grep -rq sesame ../mnt/.revfs
+	not grep -q sesame <(getfattr -d -m - ../mnt ../mnt/@HEAD/data/a.txt 2>&1)
+	revfs umount ../mnt
+	set_helper open-sesame
+	revfs mount . ../mnt
+	diff -r ../mnt/@HEAD/data ../origin/data
+	not grep -rq sesame ../mnt/.revfs
+	revfs umount ../mnt
+}
+
 test_wrong_answers_are_not_believed() {
 	local wrong
 	new_clone

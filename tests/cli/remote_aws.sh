@@ -1,0 +1,119 @@
+#!/bin/bash
+# Buckets that are asked with the user's credentials of AWS.
+. "${0%/*}/../cli/harness"
+
+# A repository whose data is in the bucket ../s3/lab, for which one needs the key AKIAX, and the word word-of-x.
+new_bucket() {
+	new_repo
+	mkdir -p data ../s3/lab ~/.aws
+	echo one >data/a.txt
+	head -c 5000 /dev/urandom >data/b
+	revfs -q snapshot -m first data
+	git config revfs.io-timeout 20
+	rm -f ../ready ../ready.*
+	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" key=AKIAX:word-of-x key=AKIAY:word-of-y:token-of-y &
+	wait_for 20 test -e ../ready
+	URL=$(cat ../ready)
+	git config revfs.remote.lab.url s3://lab/store
+	git config revfs.remote.lab.endpoint "$URL"
+}
+
+# Reading everything, from there alone.
+assert_all_there() {
+	rm -rf ../clone ../out
+	git clone -q . ../clone
+	git -C ../clone config revfs.remote.lab.url s3://lab/store
+	git -C ../clone config revfs.io-timeout 20
+	[ -n "${NO_ENDPOINT:-}" ] || git -C ../clone config revfs.remote.lab.endpoint "$URL"
+	[ -z "${PROFILE:-}" ] || git -C ../clone config revfs.remote.lab.profile "$PROFILE"
+	revfs -q cache clear
+	revfs -q -C ../clone export HEAD:data ../out
+	diff -r ../out data
+}
+
+# Files of AWS's with a profile x that is right and a default that is not.
+set_profiles() {
+	printf '[default]\naws_access_key_id = AKIAX\naws_secret_access_key = wrong\n' >~/.aws/credentials
+	printf '[x]\naws_access_key_id = AKIAX\naws_secret_access_key = word-of-x\n' >>~/.aws/credentials
+}
+
+test_variables_have_the_keys() {
+	new_bucket
+	AWS_ACCESS_KEY_ID=AKIAX AWS_SECRET_ACCESS_KEY=word-of-x revfs -q push
+	not revfs -q push --all
+	AWS_ACCESS_KEY_ID=AKIAY AWS_SECRET_ACCESS_KEY=word-of-y AWS_SESSION_TOKEN=token-of-y assert_all_there
+	not grep -q ' -$' <(tail -n 3 ../ready.log)
+}
+
+test_a_profile_is_set() {
+	new_bucket
+	set_profiles
+	expect_status 6 revfs push
+	not grep -E 'wrong|word-of' "$SCRATCH/said.out" "$SCRATCH/said.err"
+	git config revfs.remote.lab.profile x
+	# Also where variables say something else.
+	AWS_ACCESS_KEY_ID=AKIAX AWS_SECRET_ACCESS_KEY=wrong revfs -q push
+	PROFILE=x assert_all_there
+	AWS_PROFILE=x assert_all_there
+}
+
+test_no_shared_file_sets_a_profile() {
+	new_bucket
+	set_profiles
+	git config --unset revfs.remote.lab.url
+	git config -f .revfs/config remote.lab.url s3://lab/store
+	git config -f .revfs/config remote.lab.profile x
+	expect revfs config remote.lab.profile <<-'END'
+	--- stderr
+	revfs: warning: 'remote.lab.profile' in the shared '.revfs/config' is ignored: 'git config revfs.remote.lab.profile' sets it
+	--- status 1
+	END
+	expect_status 6 revfs push --yes
+}
+
+test_a_missing_profile_is_named() {
+	new_bucket
+	git config revfs.remote.lab.profile nobody
+	expect_status 6 revfs push
+	head -n 1 "$SCRATCH/said.err" | diff - <(echo "revfs: warning: no credentials for the remote 'lab':" \
+		"there is no profile 'nobody' in AWS's files")
+}
+
+test_a_process_gives_keys_that_expire() {
+	new_bucket
+	set_profiles
+	cat >~/.aws/config <<-'END'
+	[profile p]
+	credential_process = ~/keys "a b"
+	region = us-east-1
+	END
+	cat >~/keys <<-'END'
+	#!/bin/sh
+	[ "$1" = "a b" ] || exit 1
+	echo >>"$HOME/run"
+	echo '{"Version": 1, "AccessKeyId": "AKIAY", "SecretAccessKey": "word-of-y", "SessionToken": "token-of-y",'
+	echo '"Expiration": "2100-01-01T00:00:00Z"}'
+	END
+	chmod +x ~/keys
+	git config revfs.remote.lab.profile p
+	revfs -q push
+	[ "$(wc -l <~/run)" = 1 ]
+	PROFILE=p assert_all_there
+}
+
+test_files_and_variables_say_where_the_bucket_is() {
+	new_bucket
+	set_profiles
+	git config --unset revfs.remote.lab.endpoint
+	printf '[profile x]\nendpoint_url = %s\nregion = us-east-1\n' "$URL" >~/.aws/config
+	git config revfs.remote.lab.profile x
+	revfs -q push
+	PROFILE=x NO_ENDPOINT=1 assert_all_there
+	# What is set for the remote counts first, then the variables.
+	printf '[profile x]\nendpoint_url = http://127.0.0.1:9\n' >~/.aws/config
+	PROFILE=x assert_all_there
+	export AWS_ENDPOINT_URL_S3=$URL
+	PROFILE=x NO_ENDPOINT=1 assert_all_there
+}
+
+run_tests

@@ -1,0 +1,248 @@
+/* The order in which credentials of AWS are looked for; variables and profiles. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+/* cmocka has one of its own. */
+#undef fail
+
+#include "tests/support/aws.h"
+#include "tools/aws_chain.h"
+
+#define KEYS "aws_access_key_id = AKIAFILE\naws_secret_access_key = word\n"
+#define SOON 4102444800 /* the year 2100 */
+
+static struct aws_look look;
+static struct credentials found;
+static const char *url;
+
+static int set_up(void **state)
+{
+	(void)state;
+	aws_open();
+	aws_look_init(&look, NULL);
+	url = aws_serve();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	credentials_release(&found);
+	aws_look_release(&look);
+	aws_close();
+	return 0;
+}
+
+static int get(void)
+{
+	credentials_release(&found);
+	*look.why = '\0';
+	return aws_chain_get(&look, &found);
+}
+
+static void expect(const char *user, const char *secret, const char *token, int64_t expires)
+{
+	assert_int_equal(get(), 0);
+	assert_string_equal(found.user, user);
+	assert_string_equal(found.secret, secret);
+	if (token)
+		assert_string_equal(found.token, token);
+	else
+		assert_null(found.token);
+	assert_true(found.expires == expires);
+}
+
+static void expect_error(int error, const char *why)
+{
+	assert_int_equal(get(), error);
+	assert_null(found.user);
+	assert_string_equal(look.why, why);
+}
+
+static void expect_log(const char *expected)
+{
+	char *log = aws_log();
+
+	assert_string_equal(log, expected);
+	free(log);
+}
+
+static void set_keys(void)
+{
+	aws_set("AWS_ACCESS_KEY_ID", "AKIAENV");
+	aws_set("AWS_SECRET_ACCESS_KEY", "env-secret");
+}
+
+static void set_web_identity(void)
+{
+	aws_write("identity", "to/k+n\n");
+	aws_set("AWS_WEB_IDENTITY_TOKEN_FILE", "%s/identity", getenv("HOME"));
+	aws_set("AWS_ROLE_ARN", "arn:aws:iam::1:role/reader");
+	aws_set("AWS_ENDPOINT_URL_STS", "%s", url);
+}
+
+static void set_container(void)
+{
+	aws_set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "%s/container?x=y", url);
+}
+
+static void set_instance(void)
+{
+	aws_set("AWS_EC2_METADATA_DISABLED", "false");
+	aws_set("AWS_EC2_METADATA_SERVICE_ENDPOINT", "%s/", url);
+}
+
+/* --- the order --- */
+
+static void nothing_anywhere_is_none(void **state)
+{
+	(void)state;
+	expect_error(-ENOENT, "");
+	expect_log("");
+}
+
+/* All links have some; one after the other is taken away. */
+static void links_are_asked_in_order(void **state)
+{
+	(void)state;
+	set_keys();
+	set_web_identity();
+	aws_write(".aws/credentials", "[default]\n" KEYS);
+	set_container();
+	set_instance();
+	expect("AKIAENV", "env-secret", NULL, 0);
+	expect_log("");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	expect("ASIASTS", "sts-secret", "sts-token", SOON);
+	unsetenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+	expect("AKIAFILE", "word", NULL, 0);
+	aws_write(".aws/credentials", "%s", "");
+	expect("ASIACONTAINER", "container-secret", "container-token", SOON);
+	unsetenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+	expect("ASIAINSTANCE", "instance-secret", "instance-token", SOON);
+	aws_set("AWS_EC2_METADATA_DISABLED", "True");
+	expect_error(-ENOENT, "");
+}
+
+static void profile_that_is_set_goes_over_the_variables(void **state)
+{
+	(void)state;
+	set_keys();
+	set_web_identity();
+	aws_write(".aws/credentials", "[default]\n" KEYS "[x]\naws_access_key_id = AKIAX\naws_secret_access_key = y\n");
+	aws_set("AWS_PROFILE", "x");
+	expect("AKIAENV", "env-secret", NULL, 0);
+	look.profile = "x";
+	expect("AKIAX", "y", NULL, 0);
+	look.profile = "default";
+	expect("AKIAFILE", "word", NULL, 0);
+	look.profile = "z";
+	expect_error(-EINVAL, "there is no profile 'z' in AWS's files");
+	expect_log("");
+}
+
+/* --- variables --- */
+
+static void variables_have_tokens_and_expire(void **state)
+{
+	(void)state;
+	set_keys();
+	aws_set("AWS_SESSION_TOKEN", "t");
+	expect("AKIAENV", "env-secret", "t", 0);
+	aws_set("AWS_CREDENTIAL_EXPIRATION", "2030-01-02T03:04:05+00:00");
+	expect("AKIAENV", "env-secret", "t", 1893553445);
+	aws_set("AWS_CREDENTIAL_EXPIRATION", "some day");
+	expect("AKIAENV", "env-secret", "t", 0);
+}
+
+static void half_a_pair_is_an_error(void **state)
+{
+	(void)state;
+	aws_set("AWS_ACCESS_KEY_ID", "AKIAENV");
+	aws_set("AWS_SECRET_ACCESS_KEY", "%s", "");
+	expect_error(-EINVAL, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: one is not set");
+	unsetenv("AWS_ACCESS_KEY_ID");
+	aws_write(".aws/credentials", "[default]\naws_secret_access_key = word\n");
+	expect_error(-EINVAL, "the profile 'default' has aws_secret_access_key, and no aws_access_key_id");
+	aws_write(".aws/credentials", "[default]\naws_access_key_id = AKIA\n");
+	expect_error(-EINVAL, "the profile 'default' has aws_access_key_id, and no aws_secret_access_key");
+}
+
+/* --- profiles --- */
+
+static void profile_has_keys_or_a_process_or_a_web_identity(void **state)
+{
+	(void)state;
+	aws_write("identity", "first");
+	aws_write(".aws/config",
+	          "[default]\n"
+	          "role_arn = arn:r\n"
+	          "web_identity_token_file = %s/identity\n"
+	          "[profile p]\n"
+	          "credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"AKIAP\", "
+	          "\"SecretAccessKey\": \"p=q\"}'\n"
+	          "[profile k]\n"
+	          "credential_process = false\n" KEYS "aws_session_token = t\n",
+	          getenv("HOME"));
+	aws_set("AWS_ENDPOINT_URL", "%s", url);
+	look.profile = "k";
+	expect("AKIAFILE", "word", "t", 0);
+	look.profile = "p";
+	expect("AKIAP", "p=q", NULL, 0);
+	look.profile = NULL;
+	expect("ASIASTS", "sts-secret", "sts-token", SOON);
+}
+
+static void files_are_read_anew(void **state)
+{
+	(void)state;
+	aws_write(".aws/credentials", "[default]\n" KEYS);
+	expect("AKIAFILE", "word", NULL, 0);
+	aws_write(".aws/credentials", "[default]\naws_access_key_id = AKIANEW\naws_secret_access_key = new\n");
+	expect("AKIANEW", "new", NULL, 0);
+}
+
+static void what_is_not_supported_says_what_to_do(void **state)
+{
+	static const char hint[] = ", which is not supported: a profile with the credential_process 'aws configure "
+				   "export-credentials --profile x' gives its credentials";
+	char expected[512];
+
+	(void)state;
+	aws_write(".aws/config", "[profile x]\nrole_arn = arn:r\nsource_profile = default\n" KEYS);
+	look.profile = "x";
+	snprintf(expected, sizeof(expected), "the profile 'x' has a role_arn without a web_identity_token_file%s",
+	         hint);
+	expect_error(-ENOTSUP, expected);
+	aws_write(".aws/config", "[profile x]\nsso_session = work\n");
+	snprintf(expected, sizeof(expected), "the profile 'x' has a login by SSO%s", hint);
+	expect_error(-ENOTSUP, expected);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(nothing_anywhere_is_none),
+	    TEST(links_are_asked_in_order),
+	    TEST(profile_that_is_set_goes_over_the_variables),
+	    TEST(variables_have_tokens_and_expire),
+	    TEST(half_a_pair_is_an_error),
+	    TEST(profile_has_keys_or_a_process_or_a_web_identity),
+	    TEST(files_are_read_anew),
+	    TEST(what_is_not_supported_says_what_to_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
