@@ -141,7 +141,8 @@ static void set_blocks(struct known *known, uint64_t begin, uint64_t end, bool h
 	}
 }
 
-/* A part of a file is there; of blocks those that are whole.  Ranges are kept in whole blocks but where the pack ends. */
+/* A part of a file is there; of blocks those that are whole.  Ranges are kept in whole blocks but where the pack ends.
+ */
 static void note_part(void *arg, uint64_t begin, uint64_t end)
 {
 	struct known *known = arg;
@@ -299,7 +300,8 @@ static void drop_old(struct windows *w)
 	}
 }
 
-/* Read WINDOW's bytes; KEEP them in the cache.  The lock is held, and let go of meanwhile; a window that is in the cache by then is empty. */
+/* Read WINDOW's bytes; KEEP them in the cache.  The lock is held, and let go of meanwhile; a window that is in the
+ * cache by then is empty. */
 static int load(struct windows *w, struct window *window, bool keep)
 {
 	ssize_t got;
@@ -391,7 +393,7 @@ static void look_ahead(struct windows *w, struct stream *s, const struct known *
 	while (begin < to && !is_missing(w, known, begin))
 		begin++;
 	/* What is in memory would be told apart from what is missing by the cache alone. */
-	if (!w->cached || !s->size || begin >= to || w->ahead_count)
+	if (!w->cached || !s->size || s->steps <= STEPS_KNOWN || begin >= to || w->ahead_count)
 		return;
 	if (!w->idle) {
 		if (w->threads_count == AHEAD_THREADS ||
