@@ -307,6 +307,21 @@ static void save_stat_cache(void)
 	io_unlink(io, top, "cache");
 }
 
+/* Answers of an S3 service. */
+static void save_xml(void)
+{
+	static const char page[] = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Contents><Key>a%20b+c</Key>"
+				   "<LastModified>2001-09-09T01:46:40.000Z</LastModified><Size>12</Size></Contents>"
+				   "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+				   "<NextContinuationToken>x&amp;</NextContinuationToken></ListBucketResult>";
+	static const char error[] = "<Error><Code>PermanentRedirect</Code><Region>eu-west-1</Region></Error>";
+	static const char upload[] =
+	    "<InitiateMultipartUploadResult><UploadId>a/b</UploadId></InitiateMultipartUploadResult>";
+	save("s3_xml", "page", "", 0, page, strlen(page));
+	save("s3_xml", "error", "", 0, error, strlen(error));
+	save("s3_xml", "upload", "", 0, upload, strlen(upload));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -326,6 +341,7 @@ int main(int argc, char **argv)
 	save_texts();
 	save_objects();
 	save_stat_cache();
+	save_xml();
 	io_unlink(io, top, "a.pack");
 	unlinkat(top, "hints", AT_REMOVEDIR);
 	unlinkat(top, "tmp", AT_REMOVEDIR);
