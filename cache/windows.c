@@ -12,7 +12,8 @@
 
 #define PACKS 256 /* of which it is remembered what the cache has; a power of two */
 #define CREDIT_MAX ((size_t)64 << 20)
-#define KEPT_WINDOWS 8 /* in memory, where there is no cache */
+#define LOADING_MAX ((size_t)64 << 20) /* bytes asked for at once, above which nothing more than is needed is */
+#define KEPT_WINDOWS 8                 /* in memory, where there is no cache */
 #define AHEAD_THREADS 3
 
 /* A range that is being read, or is in memory. */
@@ -39,6 +40,7 @@ struct windows {
 	struct readers readers;
 	struct pack_blocks *blocks[PACKS]; /* of some packs */
 	struct window *first;
+	size_t loading;             /* bytes that are being read */
 	unsigned ahead_count, idle; /* windows to be read ahead and not taken yet; threads that wait for some */
 	unsigned threads_count;
 	pthread_t threads[AHEAD_THREADS];
@@ -121,10 +123,12 @@ static struct pack_blocks *blocks_of(struct windows *w, const struct pack_id *pa
 		return *slot;
 	}
 	scan->pack = *pack;
-	if (*slot)
-		**slot = *scan, free(scan);
-	else
+	if (*slot) {
+		**slot = *scan;
+		free(scan);
+	} else {
 		*slot = scan;
+	}
 	return *slot;
 }
 
@@ -182,6 +186,7 @@ static struct window *add_window(struct windows *w, const struct want *want, uin
 	window->used = ++w->clock;
 	window->next = w->first;
 	w->first = window;
+	w->loading += len;
 	return window;
 }
 
@@ -223,6 +228,7 @@ static int load(struct windows *w, struct window *window, bool keep)
 		blocks->end = window->begin + (size_t)got;
 	if (blocks && kept)
 		pack_blocks_add(blocks, window->begin, window->begin + (size_t)got);
+	w->loading -= window->len;
 	window->loading = false;
 	window->len = got < 0 ? 0 : (size_t)got;
 	window->used = ++w->clock;
@@ -297,7 +303,7 @@ static void look_ahead(struct windows *w, struct reader *r, const struct pack_bl
 	while (begin < to && !is_missing(w, blocks, begin))
 		begin++;
 	/* What is in memory would be told apart from what is missing by the cache alone. */
-	if (!w->cached || !r->size || !reader_goes_on(r) || begin >= to || w->ahead_count)
+	if (!w->cached || !r->size || !reader_goes_on(r) || begin >= to || w->ahead_count || w->loading >= LOADING_MAX)
 		return;
 	if (!w->idle) {
 		if (w->threads_count == AHEAD_THREADS ||
@@ -330,7 +336,7 @@ static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct
 		blocks->credit += WINDOW_RANDOM;
 		budget = blocks->credit < WINDOW_MAX ? blocks->credit : WINDOW_MAX;
 	}
-	budget /= PACK_BLOCK;
+	budget = w->loading < LOADING_MAX ? budget / PACK_BLOCK : 0;
 	/* Where it seemed to end before, it is asked again. */
 	if (blocks->end < want->offset + want->len)
 		blocks->end = 0;
@@ -417,11 +423,12 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	struct reader *r;
 	struct pack_blocks *blocks;
 	bool done = false, held = false;
+	unsigned tries = 0;
 	int error = 0;
 
 	pthread_mutex_lock(&w->lock);
 	r = readers_note(&w->readers, pack, offset, len);
-	for (unsigned tries = 0; !error && !done; tries++) {
+	while (!error && !done) {
 		blocks = blocks_of(w, pack);
 		if (!blocks) {
 			error = -ENOMEM;
@@ -434,7 +441,7 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 		held = done = read_held(w, blocks, &want, data) == 0;
 		/* Parts that went into the cache and can't be had from there: then all at once. */
 		if (!done && (blocks = blocks_of(w, pack)))
-			error = read_missing(w, blocks, r, &want, data, !w->cached || tries > 8, &done);
+			error = read_missing(w, blocks, r, &want, data, !w->cached || tries++ > 8, &done);
 	}
 	blocks = error ? NULL : blocks_of(w, pack);
 	if (blocks && held && blocks->credit < CREDIT_MAX)
