@@ -173,7 +173,7 @@ static struct window *add_window(struct windows *w, const struct want *want, uin
 	struct window *window = calloc(1, sizeof(*window));
 
 	if (window)
-		window->data = malloc(len);
+		window->data = malloc(len ? len : 1);
 	if (!window || !window->data) {
 		free(window);
 		return NULL;
