@@ -155,6 +155,42 @@ test_the_mount_ends_while_readers_wait() {
 	wait_for 60 gone "$server"
 }
 
+# However many read the same at once, and in whatever order: nothing is fetched twice.
+test_nothing_is_fetched_twice() {
+	local pack bytes
+	new_stalled
+	plan ''
+	python3 - "$MNT/@v1/data/far" "$PWD/../origin/data/far" $FILES <<'END'
+import random, sys, threading
+from pathlib import Path
+
+mounted, origin, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+wrong = []
+
+
+def read(seed):
+    order = list(range(count))
+    random.Random(seed).shuffle(order)
+    for i in order:
+        if (mounted / str(i)).read_bytes() != (origin / str(i)).read_bytes():
+            wrong.append(i)
+
+
+threads = [threading.Thread(target=read, args=(seed,)) for seed in range(16)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+sys.exit(bool(wrong))
+END
+	pack=$(find ../store/packs -type f -size +1000k -printf '%f')
+	bytes=$(sed -nE "s/^GET [^ ]*$pack bytes=([0-9]+)-([0-9]+) 206$/\\1 \\2/p" ../ready.log |
+		awk -v size="$(find ../store/packs -name "$pack" -printf '%s')" '
+			{ sum += ($2 < size ? $2 + 1 : size) - $1 } END { print sum }')
+	[ "$bytes" -gt 0 ]
+	[ "$bytes" -le "$(find ../store/packs -name "$pack" -printf '%s')" ]
+}
+
 # After the program was started again, too; a file that nobody read fails at once, and says why.
 test_what_was_read_needs_no_remote() {
 	new_stalled
