@@ -19,6 +19,7 @@ extern const struct command command_help;
 extern const struct command command_init;
 extern const struct command command_log;
 extern const struct command command_ls;
+extern const struct command command_mirror;
 extern const struct command command_mount;
 extern const struct command command_mounts;
 extern const struct command command_push;

@@ -30,6 +30,7 @@ static const struct command *const table[] = {
 	&command_init,
 	&command_log,
 	&command_ls,
+	&command_mirror,
 	&command_mount,
 	&command_mounts,
 	&command_push,
