@@ -6,7 +6,8 @@
  * behind the packs that it names, the roots last, so that also a mirror that was killed leaves at TO no page without
  * what it names.  (Where moved files lead in a circle that cannot be; those of the circle then go together.)  Each pack
  * is checked here before TO gets it, and looked at there once it is put.  Packs never change: one that TO has with the
- * same size is left alone, which is how the next mirror goes on where one ended.
+ * same size is left alone, which is how the next mirror goes on where one ended; a whole one of another size, too, and
+ * what FROM has counts as damaged.
  *
  * What FROM has condemned counts as absent.  What TO has condemned is about to go: nothing is built on it.
  */

@@ -125,6 +125,27 @@ static int put_pack(struct mirror *m, struct mirror_item *item, const char *path
 	return error;
 }
 
+/* A pack at TO of another size is written over where its end shows that it is not whole; never a whole one, whose id
+ * only forgery gives to two. */
+static int check_replaced(struct mirror *m, const struct mirror_item *item, const char *path)
+{
+	const struct id key = pack_check_key(&item->id);
+	const struct mirror_file *there = mirror_files_find(&m->there.packs, &key);
+	uint8_t end[PACK_TRAILER_SIZE];
+	struct pack_trailer trailer;
+	ssize_t got;
+
+	if (there->size < sizeof(end))
+		return 0;
+	got = remote_read(m->to, path, there->size - sizeof(end), end, sizeof(end));
+	if (got < 0)
+		return mirror_failed(m, path, (int)got, false);
+	if ((size_t)got != sizeof(end) || pack_trailer_decode(end, there->size, &trailer) ||
+	    !pack_id_equal(&trailer.pack, &item->id))
+		return 0;
+	return mirror_failed(m, path, -EBADMSG, true);
+}
+
 /* --- moved files --- */
 
 static int compare_moved(const void *a, const void *b)
@@ -218,6 +239,8 @@ int mirror_bring(struct mirror *m, struct mirror_item *item)
 	remote_store_pack_path(&item->id, "", pack);
 	if (item->say)
 		error = read_moved(m, item, remote_store_pack_path(&item->id, ".moved", moved));
+	if (!error && item->replace)
+		error = check_replaced(m, item, pack);
 	if (!error && item->copy)
 		error = fetch_pack(m, item, pack, &has_pages);
 	if (!error && item->copy && !has_pages)

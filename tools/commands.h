@@ -7,6 +7,7 @@
 #include "tools/command.h"
 
 extern const struct command command_archive;
+extern const struct command command_bundle;
 extern const struct command command_cache;
 extern const struct command command_cat;
 extern const struct command command_checkout;
@@ -28,6 +29,7 @@ extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;
 extern const struct command command_umount;
+extern const struct command command_unbundle;
 extern const struct command command_verify;
 extern const struct command command_version;
 

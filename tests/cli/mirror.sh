@@ -112,6 +112,23 @@ test_a_truncated_copy_is_made_anew() {
 	diff -r ../lab ../backup
 }
 
+# Two whole packs of one name: nothing is written over.
+test_a_forged_pack_replaces_nothing() {
+	local pack other
+	new_lab
+	revfs -q mirror lab backup
+	pack=$(find ../lab/packs -type f -size +400k)
+	other=$(find ../lab/packs -type f -size +50k ! -size +400k)
+	chmod u+w "$pack"
+	cp "$other" "$pack"
+	FILTER='s|packs/[0-9a-f/]+|PACK|' expect revfs mirror lab backup <<-'END'
+	--- stderr
+	revfs: 'PACK' at 'SCRATCH/test_a_forged_pack_replaces_nothing/lab' is damaged: what went before stays at 'SCRATCH/test_a_forged_pack_replaces_nothing/backup'
+	--- status 7
+	END
+	backup_has HEAD v1
+}
+
 test_damage_does_not_spread() {
 	local pack
 	new_lab
