@@ -109,9 +109,54 @@ test_what_is_not_to_go_does_not_leak() {
 	[ "$(stat -c %s ../rest.revfs)" -lt 350000 ]
 	there revfs -q unbundle ../rest.revfs
 	there_equals all refs/bundles/rest/tags/all
+	# It stays through a collection of garbage, and goes on to where more take it from.
+	there revfs -q gc --keep 0s
+	there revfs -q gc --keep 0s
+	there_equals main refs/bundles/some/heads/main
+	there_equals all refs/bundles/rest/tags/all
 	there revfs remote add lab ../lab
 	there git reset -q --hard refs/bundles/rest/tags/all
 	there revfs -q push
+	git clone -q ../there ../clone
+	git -C ../clone config revfs.remote.lab.url "$PWD/../lab"
+	rm -rf ../x ../y
+	revfs -q export all ../x
+	revfs -q -C ../clone export HEAD "$PWD/../y"
+	diff -r -x .revfs ../x ../y
+}
+
+# A bundle of packs that a collection of garbage repacked, and from what a bundle brought.
+test_what_was_repacked_goes_on() {
+	new_repo
+	mkdir data
+	seq 20000 >data/numbers
+	head -c 900000 /dev/urandom >data/junk
+	revfs -q snapshot -m both data
+	rm data/junk
+	revfs -q snapshot -m old
+	git reset -q --soft HEAD~1
+	git commit -q --amend -m old
+	git branch -q old
+	seq 5000 >data/more
+	revfs -q snapshot -m fork
+	git tag fork
+	git reflog expire --expire=now --all
+	rm -f .git/ORIG_HEAD
+	revfs -q gc --keep 0s
+	revfs -q gc --keep 0s
+	[ -n "$(find .git/revfs/packs -name '*.moved')" ]
+	revfs -q bundle old ../old.revfs
+	revfs -q bundle fork --since old ../fork.revfs
+	there revfs -q unbundle ../old.revfs
+	there revfs -q unbundle ../fork.revfs
+	there_equals old refs/bundles/old/heads/old
+	there_equals fork refs/bundles/fork/tags/fork
+	there revfs -q bundle refs/bundles/fork/tags/fork ../again.revfs
+	git init -q ../third
+	revfs -q -C ../third unbundle "$PWD/../again.revfs"
+	rm -rf ../y
+	revfs -q -C ../third export refs/bundles/again/bundles/fork/tags/fork "$PWD/../y"
+	diff -r ../x ../y
 }
 
 test_data_alone() {
