@@ -107,6 +107,12 @@ int store_stat_pack(struct store *store, const struct pack_id *id, struct stat *
 /* Size and time of a root's file.  0, -ENOENT, -errno. */
 int store_stat_root(struct store *store, const struct id *id, struct stat *st);
 
+/*
+ * Give the pack in the file TMP (a path below the store), which the caller has checked, its name as ID, durably.
+ * Returns 0: the file is the store's; -EEXIST where there is a pack of that id, -EROFS, -errno: it stays the caller's.
+ */
+int store_adopt_pack(struct store *store, const char *tmp, const struct pack_id *id);
+
 /* Write the look-up files without packs that are gone.  Failures cost time only. */
 void store_tidy(struct store *store);
 

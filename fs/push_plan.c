@@ -209,12 +209,17 @@ static int take_chunk(struct push_plan *plan, const struct id *id, const struct 
 {
 	struct locator at = *hint;
 	size_t number;
-	int error = locate(plan, RECORD_CHUNK, id, &at);
+	int error;
 
+	if (plan->have && id_set_has(&plan->have->exact_chunks, id))
+		return 0;
+	error = locate(plan, RECORD_CHUNK, id, &at);
 	if (!error)
 		error = settle(plan, from, &at, &number);
 	if (!error)
 		error = key_set_add(&plan->chunks, id);
+	if (error >= 0 && plan->exact)
+		error = id_set_add(&plan->exact_chunks, id);
 	return error < 0 ? error : 0;
 }
 
@@ -267,8 +272,11 @@ static int visit(struct push_plan *plan, const struct push_todo *todo)
 	struct record record;
 	struct id key;
 	size_t number;
-	int error = locate(plan, RECORD_PAGE, &todo->id, &at);
+	int error;
 
+	if (plan->have && id_set_has(&plan->have->pages, &todo->id))
+		return 0;
+	error = locate(plan, RECORD_PAGE, &todo->id, &at);
 	if (!error)
 		error = settle(plan, todo->from, &at, &number);
 	if (error)
@@ -350,6 +358,8 @@ int push_plan_root(struct push_plan *plan, const struct pointer *pointer)
 
 	if (error <= 0)
 		return error;
+	if (plan->have && id_set_has(&plan->have->known_roots, &pointer->root))
+		return 0;
 	if (plan->roots_count == plan->roots_room) {
 		size_t room = plan->roots_room ? 2 * plan->roots_room : 64;
 		struct push_root *roots = reallocarray(plan->roots, room, sizeof(*roots));
@@ -541,4 +551,5 @@ void push_plan_release(struct push_plan *plan)
 	id_set_release(&plan->pages);
 	id_set_release(&plan->known_roots);
 	key_set_release(&plan->chunks);
+	id_set_release(&plan->exact_chunks);
 }

@@ -43,6 +43,10 @@ struct push_plan {
 	struct store *store;     /* borrowed; NULL: none */
 	struct remote_store *to; /* borrowed */
 	bool to_nothing;         /* there is no store there yet: nothing is asked */
+	/* What this other plan reached is there, in whatever packs: it is not followed.  Borrowed, exact; may be NULL.
+	 */
+	const struct push_plan *have;
+	bool exact;              /* chunks are remembered by their whole ids, too */
 	struct push_pack *packs; /* in the order in which they were met */
 	size_t packs_count, packs_room;
 	size_t *order; /* their numbers, as they must come */
@@ -56,6 +60,7 @@ struct push_plan {
 	struct id_set asked, present; /* packs that the remote was asked for, and those it has */
 	struct id_set seen, pages, known_roots;
 	struct key_set chunks;
+	struct id_set exact_chunks;
 	struct push_todo *todo;
 };
 

@@ -7,6 +7,7 @@
 #include "tools/command.h"
 
 extern const struct command command_archive;
+extern const struct command command_bundle;
 extern const struct command command_cache;
 extern const struct command command_cat;
 extern const struct command command_checkout;
@@ -19,6 +20,7 @@ extern const struct command command_help;
 extern const struct command command_init;
 extern const struct command command_log;
 extern const struct command command_ls;
+extern const struct command command_mirror;
 extern const struct command command_mount;
 extern const struct command command_mounts;
 extern const struct command command_push;
@@ -27,6 +29,7 @@ extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;
 extern const struct command command_umount;
+extern const struct command command_unbundle;
 extern const struct command command_verify;
 extern const struct command command_version;
 

@@ -18,6 +18,7 @@
 /* clang-format off */
 static const struct command *const table[] = {
 	&command_archive,
+	&command_bundle,
 	&command_cache,
 	&command_cat,
 	&command_checkout,
@@ -30,6 +31,7 @@ static const struct command *const table[] = {
 	&command_init,
 	&command_log,
 	&command_ls,
+	&command_mirror,
 	&command_mount,
 	&command_mounts,
 	&command_push,
@@ -38,6 +40,7 @@ static const struct command *const table[] = {
 	&command_snapshot,
 	&command_status,
 	&command_umount,
+	&command_unbundle,
 	&command_verify,
 	&command_version,
 };
