@@ -23,6 +23,8 @@ int store_write_moved(struct store *store, const struct pack_id *pack, const str
 	struct buffer file = {0};
 	int r = moved_encode(pack, entries, count, &file);
 	if (r == 0)
+		r = store_make_shard(store, STORE_PACKS, pack->bytes[0]);
+	if (r == 0)
 		r = write_fresh(store, store_shard_path(STORE_PACKS, pack->bytes[0], folder),
 		                shelf_path(pack, ".moved", path), &file, true);
 	buffer_release(&file);

@@ -14,6 +14,7 @@ extern const struct command command_config;
 extern const struct command command_diff;
 extern const struct command command_du;
 extern const struct command command_export;
+extern const struct command command_fetch;
 extern const struct command command_gc;
 extern const struct command command_help;
 extern const struct command command_init;

@@ -25,6 +25,7 @@ static const struct command *const table[] = {
 	&command_diff,
 	&command_du,
 	&command_export,
+	&command_fetch,
 	&command_gc,
 	&command_help,
 	&command_init,
