@@ -22,6 +22,7 @@ extern const struct command command_log;
 extern const struct command command_ls;
 extern const struct command command_mount;
 extern const struct command command_mounts;
+extern const struct command command_prefetch;
 extern const struct command command_push;
 extern const struct command command_remote;
 extern const struct command command_serve;

@@ -33,6 +33,7 @@ static const struct command *const table[] = {
 	&command_ls,
 	&command_mount,
 	&command_mounts,
+	&command_prefetch,
 	&command_push,
 	&command_remote,
 	&command_serve,
