@@ -15,11 +15,12 @@ struct run {
 	struct cache_place place;
 	struct cached *cached;
 	struct cached_size size;
+	bool pinned; /* what is pinned goes, too */
 };
 
 static void print(const struct run *run, uint64_t freed)
 {
-	char packs[32], held[32], limit[32], gone[32];
+	char packs[32], held[32], limit[32], gone[32], kept[32], pins[32];
 
 	if (globals.json) {
 		json_t *object = json_object();
@@ -27,6 +28,8 @@ static void print(const struct run *run, uint64_t freed)
 		output_json_path(object, "path", run->place.path);
 		json_object_set_new(object, "bytes", json_integer((json_int_t)run->size.bytes));
 		json_object_set_new(object, "packs", json_integer((json_int_t)run->size.packs));
+		json_object_set_new(object, "pins", json_integer((json_int_t)run->size.pins));
+		json_object_set_new(object, "pinned_bytes", json_integer((json_int_t)run->size.pinned_bytes));
 		json_object_set_new(object, "limit", json_integer((json_int_t)run->place.limit_bytes));
 		json_object_set_new(object, "freed", json_integer((json_int_t)freed));
 		output_json(stdout, object);
@@ -37,6 +40,9 @@ static void print(const struct run *run, uint64_t freed)
 	else
 		printf("%s: %s of at most %s, %s packs\n", shown(run->place.path), output_size(run->size.bytes, held),
 		       output_size(run->place.limit_bytes, limit), output_count(run->size.packs, packs));
+	if (run->size.pins)
+		printf("pinned: %s in %s pins ('revfs pin' lists them)\n", output_size(run->size.pinned_bytes, kept),
+		       output_count(run->size.pins, pins));
 }
 
 static int info(struct run *run)
@@ -49,7 +55,7 @@ static int info(struct run *run)
 static int clear(struct run *run)
 {
 	uint64_t before = run->size.bytes;
-	int error = cached_trim(run->cached, 0);
+	int error = run->pinned ? cached_clear(run->cached) : cached_trim(run->cached, 0);
 
 	if (!error)
 		error = cached_measure(run->cached, &run->size);
@@ -74,21 +80,29 @@ static int run_verb(struct run *run, int (*verb)(struct run *run))
 
 static int cache(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
+	enum { JSON = COMMAND_LONG, PINNED };
+	static const struct option options[] = {
+	    {"json", no_argument, NULL, JSON}, {"pinned", no_argument, NULL, PINNED}, {0}};
 	int (*verb)(struct run * run) = info;
 	struct repo *repo = NULL;
 	struct config *config;
 	struct run run = {0};
-	int error, status;
+	int option, error, status;
 
-	while (command_option(&command_cache, argc, argv, "", options) != -1)
-		globals.json = true;
+	while ((option = command_option(&command_cache, argc, argv, "", options)) != -1) {
+		if (option == JSON)
+			globals.json = true;
+		else
+			run.pinned = true;
+	}
 	if (argc - optind > 1)
 		return fail_usage("too many arguments");
 	if (optind < argc && !strcmp(argv[optind], "clear"))
 		verb = clear;
 	else if (optind < argc && strcmp(argv[optind], "info") != 0)
 		return fail_usage("'%s' is not one of info, clear", argv[optind]);
+	if (run.pinned && verb != clear)
+		return fail_usage("--pinned belongs to 'clear'");
 	/* Outside a repository the user's settings count. */
 	if (repo_open(".", REPO_ANY, &repo, NULL))
 		repo = NULL;
@@ -111,6 +125,6 @@ static int cache(int argc, char **argv)
 const struct command command_cache = {
     .name = "cache",
     .run = cache,
-    .usage = "revfs cache [info | clear] [--json]",
+    .usage = "revfs cache [info | clear [--pinned]] [--json]",
     .summary = "copies of what remotes hold",
 };

@@ -22,6 +22,7 @@ extern const struct command command_log;
 extern const struct command command_ls;
 extern const struct command command_mount;
 extern const struct command command_mounts;
+extern const struct command command_pin;
 extern const struct command command_prefetch;
 extern const struct command command_push;
 extern const struct command command_remote;
@@ -29,6 +30,7 @@ extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;
 extern const struct command command_umount;
+extern const struct command command_unpin;
 extern const struct command command_verify;
 extern const struct command command_version;
 

@@ -33,6 +33,7 @@ static const struct command *const table[] = {
 	&command_ls,
 	&command_mount,
 	&command_mounts,
+	&command_pin,
 	&command_prefetch,
 	&command_push,
 	&command_remote,
@@ -40,6 +41,7 @@ static const struct command *const table[] = {
 	&command_snapshot,
 	&command_status,
 	&command_umount,
+	&command_unpin,
 	&command_verify,
 	&command_version,
 };
