@@ -112,6 +112,20 @@ static int find_files(struct cached *c, struct files *f)
 	return error;
 }
 
+int cached_each_file(struct cached *cached, int (*each)(void *arg, const struct cached_place *place, uint64_t bytes),
+                     void *arg)
+{
+	struct files f;
+	int answer = find_files(cached, &f);
+
+	if (answer)
+		return answer;
+	for (size_t i = 0; i < f.count && !answer; i++)
+		answer = each(arg, &f.list[i].place, f.list[i].bytes);
+	release_files(&f);
+	return answer;
+}
+
 int cached_measure(struct cached *cached, struct cached_size *size)
 {
 	struct files f;
@@ -144,7 +158,7 @@ static uint64_t short_of(const struct cached *c)
 	return available < c->floor ? c->floor - available : 0;
 }
 
-static int remove_file(struct cached *c, const struct cached_place *place)
+int cached_remove_file(struct cached *c, const struct cached_place *place)
 {
 	int folder = cached_open_folder(c, place, false);
 	int error = folder < 0 ? folder : io_unlink(c->io, folder, place->name);
@@ -170,7 +184,7 @@ static int trim(struct cached *cached, uint64_t limit_bytes, bool pinned_too)
 	for (size_t i = 0; i < f.count && !error && (f.bytes > limit_bytes || !limit_bytes); i++) {
 		if (f.list[i].pinned && !pinned_too)
 			continue;
-		error = remove_file(cached, &f.list[i].place);
+		error = cached_remove_file(cached, &f.list[i].place);
 		if (!error)
 			cached_count(cached, &cached->stats.evicted, 1);
 		if (!error || error == -ENOENT) {

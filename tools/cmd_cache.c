@@ -5,17 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache/cached_check.h"
 #include "tools/cache_place.h"
 #include "tools/commands.h"
 #include "tools/config.h"
 #include "tools/output.h"
+#include "tools/progress.h"
 #include "tools/shown.h"
+#include "tools/stop.h"
 
 struct run {
 	struct cache_place place;
 	struct cached *cached;
 	struct cached_size size;
 	bool pinned; /* what is pinned goes, too */
+	struct progress *progress;
+	int progress_wanted;
 };
 
 static void print(const struct run *run, uint64_t freed)
@@ -66,6 +71,51 @@ static int clear(struct run *run)
 	return EXIT_DONE;
 }
 
+/* --- verify --- */
+
+static void tell_damage(void *arg, const char *path)
+{
+	struct run *run = arg;
+
+	fail(EXIT_FOUND, "'%s/%s' was damaged, and is removed: it is fetched again", shown(run->place.path), path);
+}
+
+static void on_progress(void *arg, uint64_t bytes)
+{
+	struct run *run = arg;
+
+	progress_add(run->progress, 0, bytes, 0);
+}
+
+static int verify(struct run *run)
+{
+	struct cached_check found;
+	char packs[32], roots[32], records[32], size[32], damaged[32], gone[32];
+	int error;
+
+	stop_catch();
+	run->progress = progress_start("checking", run->progress_wanted);
+	progress_total(run->progress, 0, run->size.bytes);
+	error = cached_check(run->cached, tell_damage, on_progress, run, &found);
+	progress_end(run->progress);
+	if (error == -EINTR)
+		return stop_status();
+	if (error)
+		return fail(exit_code_of(error), "cannot check '%s': %s", shown(run->place.path), error_text(error));
+	if (globals.json)
+		output_json(stdout,
+		            json_pack("{sIsIsIsIsIsI}", "packs", (json_int_t)found.packs, "roots",
+		                      (json_int_t)found.roots, "records", (json_int_t)found.records, "checked_bytes",
+		                      (json_int_t)found.checked_bytes, "damaged", (json_int_t)found.damaged,
+		                      "removed_bytes", (json_int_t)found.removed_bytes));
+	else if (!globals.quiet)
+		printf("checked %s packs, %s roots, %s records, %s: %s damaged, %s removed\n",
+		       output_count(found.packs, packs), output_count(found.roots, roots),
+		       output_count(found.records, records), output_size(found.checked_bytes, size),
+		       output_count(found.damaged, damaged), output_size(found.removed_bytes, gone));
+	return found.damaged ? EXIT_FOUND : EXIT_DONE;
+}
+
 static int run_verb(struct run *run, int (*verb)(struct run *run))
 {
 	int error = cache_place_open(&run->place, &run->cached);
@@ -80,27 +130,34 @@ static int run_verb(struct run *run, int (*verb)(struct run *run))
 
 static int cache(int argc, char **argv)
 {
-	enum { JSON = COMMAND_LONG, PINNED };
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, JSON}, {"pinned", no_argument, NULL, PINNED}, {0}};
+	enum { JSON = COMMAND_LONG, PINNED, PROGRESS, NO_PROGRESS };
+	static const struct option options[] = {{"json", no_argument, NULL, JSON},
+	                                        {"pinned", no_argument, NULL, PINNED},
+	                                        {"progress", no_argument, NULL, PROGRESS},
+	                                        {"no-progress", no_argument, NULL, NO_PROGRESS},
+	                                        {0}};
 	int (*verb)(struct run * run) = info;
 	struct repo *repo = NULL;
 	struct config *config;
-	struct run run = {0};
+	struct run run = {.progress_wanted = -1};
 	int option, error, status;
 
 	while ((option = command_option(&command_cache, argc, argv, "", options)) != -1) {
 		if (option == JSON)
 			globals.json = true;
-		else
+		else if (option == PINNED)
 			run.pinned = true;
+		else
+			run.progress_wanted = option == PROGRESS;
 	}
 	if (argc - optind > 1)
 		return fail_usage("too many arguments");
 	if (optind < argc && !strcmp(argv[optind], "clear"))
 		verb = clear;
+	else if (optind < argc && !strcmp(argv[optind], "verify"))
+		verb = verify;
 	else if (optind < argc && strcmp(argv[optind], "info") != 0)
-		return fail_usage("'%s' is not one of info, clear", argv[optind]);
+		return fail_usage("'%s' is not one of info, clear, verify", argv[optind]);
 	if (run.pinned && verb != clear)
 		return fail_usage("--pinned belongs to 'clear'");
 	/* Outside a repository the user's settings count. */
@@ -119,12 +176,12 @@ static int cache(int argc, char **argv)
 	cache_place_release(&run.place);
 	if (repo)
 		repo_close(repo);
-	return status;
+	return stop_finish(status);
 }
 
 const struct command command_cache = {
     .name = "cache",
     .run = cache,
-    .usage = "revfs cache [info | clear [--pinned]] [--json]",
+    .usage = "revfs cache [info | clear [--pinned] | verify [--progress]] [--json]",
     .summary = "copies of what remotes hold",
 };
