@@ -6,7 +6,7 @@
  * pack.  Nothing in the folder is ever synced or needed, and nothing in it is believed: a record is checked against its
  * id each time.  Several processes use the folder at once.  Any file in it may be deleted, damaged or replaced at any
  * time.  A full, read-only or missing folder makes reads slower and nothing else.  Of too much, the packs used longest
- * ago go first.
+ * ago go first, but for those that are pinned (cache/pins.h).
  *
  * A folder that its group may write to is shared by the users of the group: then all that is in it may be written to by
  * them.  Thread-safe.
@@ -68,12 +68,18 @@ void cached_stats(struct cached *cached, struct cached_stats *stats);
 struct cached_size {
 	uint64_t packs; /* of which something is there */
 	uint64_t bytes; /* that all takes of the disk */
+	uint64_t pins;
+	uint64_t pinned_bytes; /* of those, what pins keep (cache/pins.h) */
 };
 
 /* What is in the folder now.  0 or -errno. */
 int cached_measure(struct cached *cached, struct cached_size *size);
 
-/* Remove files until they take no more than LIMIT_BYTES, those used longest ago first.  0 or -errno. */
+/* Remove files until they take no more than LIMIT_BYTES, those used longest ago first; what is pinned stays.  0 or
+ * -errno. */
 int cached_trim(struct cached *cached, uint64_t limit_bytes);
+
+/* Remove everything, what is pinned as well; the pins stay.  0 or -errno. */
+int cached_clear(struct cached *cached);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What the files of the cache share: cached.c reads and writes, cached_files.c finds files and keeps them open,
- * cached_room.c measures and makes room.
+ * cached_room.c measures and makes room, cached_check.c checks, pins.c says what stays.
  */
 #ifndef CACHE_CACHED_INSIDE_H
 #define CACHE_CACHED_INSIDE_H
@@ -67,6 +67,14 @@ void cached_let_go(struct cached *cached, struct cached_held *held);
 
 /* Close all that is not held, since it may be gone. */
 void cached_close_files(struct cached *cached);
+
+/* Call EACH for all files of packs and roots, with what they take of the disk, until it answers other than 0, which is
+ * returned.  0, -ENOMEM. */
+int cached_each_file(struct cached *cached, int (*each)(void *arg, const struct cached_place *place, uint64_t bytes),
+                     void *arg);
+
+/* Remove the file of PLACE.  0, -ENOENT, -errno. */
+int cached_remove_file(struct cached *cached, const struct cached_place *place);
 
 /* Add to one of the stats. */
 void cached_count(struct cached *cached, uint64_t *counter, uint64_t by);

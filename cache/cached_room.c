@@ -6,11 +6,13 @@
 
 #include "cache/cached_inside.h"
 #include "cache/io.h"
+#include "cache/pins.h"
 
 struct file {
 	struct cached_place place;
 	uint64_t bytes;
 	struct timespec used;
+	bool pinned;
 };
 
 /* All files of the folder. */
@@ -21,7 +23,8 @@ struct files {
 	char sub[3];
 	struct file *list;
 	size_t count, room;
-	uint64_t bytes, packs;
+	uint64_t bytes, packs, pinned_bytes;
+	struct pins_kept kept;
 };
 
 static bool is_packs(const char *top)
@@ -61,6 +64,8 @@ static int take_file(void *arg, const char *name)
 	snprintf(file->place.name, sizeof(file->place.name), "%s", name);
 	file->bytes = (uint64_t)st.st_blocks * 512;
 	file->used = st.st_mtim;
+	file->pinned = pins_keep(&f->kept, is_packs(f->top), name);
+	f->pinned_bytes += file->pinned ? file->bytes : 0;
 	f->bytes += file->bytes;
 	f->packs += is_packs(f->top);
 	return 0;
@@ -82,12 +87,19 @@ static int take_folder(void *arg, const char *name)
 	return error == -ENOMEM ? error : 0;
 }
 
+static void release_files(struct files *f)
+{
+	free(f->list);
+	pins_kept_release(&f->kept);
+}
+
 static int find_files(struct cached *c, struct files *f)
 {
 	static const char *const tops[] = {CACHED_PACKS, CACHED_ROOTS};
-	int error = 0;
+	int error;
 
 	*f = (struct files){.cached = c};
+	error = pins_kept_read(c, &f->kept);
 	for (unsigned i = 0; i < 2 && !error; i++) {
 		f->top = tops[i];
 		f->top_fd = cached_enter(c, c->dirfd, f->top, false);
@@ -96,8 +108,22 @@ static int find_files(struct cached *c, struct files *f)
 		io_close(c->io, f->top_fd);
 	}
 	if (error)
-		free(f->list);
+		release_files(f);
 	return error;
+}
+
+int cached_each_file(struct cached *cached, int (*each)(void *arg, const struct cached_place *place, uint64_t bytes),
+                     void *arg)
+{
+	struct files f;
+	int answer = find_files(cached, &f);
+
+	if (answer)
+		return answer;
+	for (size_t i = 0; i < f.count && !answer; i++)
+		answer = each(arg, &f.list[i].place, f.list[i].bytes);
+	release_files(&f);
+	return answer;
 }
 
 int cached_measure(struct cached *cached, struct cached_size *size)
@@ -107,8 +133,9 @@ int cached_measure(struct cached *cached, struct cached_size *size)
 
 	if (error)
 		return error;
-	free(f.list);
-	*size = (struct cached_size){.packs = f.packs, .bytes = f.bytes};
+	*size = (struct cached_size){
+	    .packs = f.packs, .bytes = f.bytes, .pins = f.kept.pins, .pinned_bytes = f.pinned_bytes};
+	release_files(&f);
 	return 0;
 }
 
@@ -131,7 +158,7 @@ static uint64_t short_of(const struct cached *c)
 	return available < c->floor ? c->floor - available : 0;
 }
 
-static int remove_file(struct cached *c, const struct cached_place *place)
+int cached_remove_file(struct cached *c, const struct cached_place *place)
 {
 	int folder = cached_open_folder(c, place, false);
 	int error = folder < 0 ? folder : io_unlink(c->io, folder, place->name);
@@ -140,7 +167,7 @@ static int remove_file(struct cached *c, const struct cached_place *place)
 	return error;
 }
 
-int cached_trim(struct cached *cached, uint64_t limit_bytes)
+static int trim(struct cached *cached, uint64_t limit_bytes, bool pinned_too)
 {
 	const uint64_t wanted = short_of(cached);
 	struct files f;
@@ -155,7 +182,9 @@ int cached_trim(struct cached *cached, uint64_t limit_bytes)
 	if (f.count)
 		qsort(f.list, f.count, sizeof(*f.list), compare_use);
 	for (size_t i = 0; i < f.count && !error && (f.bytes > limit_bytes || !limit_bytes); i++) {
-		error = remove_file(cached, &f.list[i].place);
+		if (f.list[i].pinned && !pinned_too)
+			continue;
+		error = cached_remove_file(cached, &f.list[i].place);
 		if (!error)
 			cached_count(cached, &cached->stats.evicted, 1);
 		if (!error || error == -ENOENT) {
@@ -163,7 +192,17 @@ int cached_trim(struct cached *cached, uint64_t limit_bytes)
 			error = 0;
 		}
 	}
-	free(f.list);
+	release_files(&f);
 	cached_close_files(cached);
 	return error;
+}
+
+int cached_trim(struct cached *cached, uint64_t limit_bytes)
+{
+	return trim(cached, limit_bytes, false);
+}
+
+int cached_clear(struct cached *cached)
+{
+	return trim(cached, 0, true);
 }

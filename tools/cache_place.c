@@ -98,3 +98,25 @@ int cache_place_open(const struct cache_place *place, struct cached **cached)
 
 	return cached_open(&setup, cached);
 }
+
+int cache_place_open_here(struct cached **cached)
+{
+	struct cache_place place = {0};
+	struct repo *repo = NULL;
+	struct config *config;
+	int error, status;
+
+	if (repo_open(".", REPO_ANY, &repo, NULL))
+		repo = NULL;
+	error = config_open(repo, &config);
+	status = error ? (int)exit_code_of(error) : cache_place_find(config, &place);
+	if (!error)
+		config_close(config);
+	error = status ? 0 : cache_place_open(&place, cached);
+	if (error)
+		status = fail(exit_code_of(error), "cannot open the cache '%s': %s", place.path, error_text(error));
+	cache_place_release(&place);
+	if (repo)
+		repo_close(repo);
+	return status;
+}

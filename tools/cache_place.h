@@ -23,4 +23,8 @@ void cache_place_release(struct cache_place *place);
 /* Open the cache there.  0 or -errno. */
 int cache_place_open(const struct cache_place *place, struct cached **cached);
 
+/* Find and open that of the current folder's repository, or of the user where there is none.  Prints its own errors.
+ * Returns 0 or an exit status. */
+int cache_place_open_here(struct cached **cached);
+
 #endif

@@ -29,8 +29,10 @@ struct remotes {
 	struct remote **remotes;
 	struct remote_store **stores;
 	size_t count;
-	struct cached *cached; /* NULL: there is no place for a cache */
+	struct cached *cached;    /* NULL: there is no place for a cache */
+	struct fetch_setup setup; /* what it was opened with */
 	struct fetch *fetch;
+	struct fetch *one; /* for one remote alone */
 };
 
 /* --- what the settings say --- */
@@ -190,6 +192,7 @@ void remotes_close(struct remotes *remotes)
 {
 	if (!remotes)
 		return;
+	fetch_close(remotes->one);
 	fetch_close(remotes->fetch);
 	for (size_t i = 0; i < remotes->count; i++) {
 		remote_store_close(remotes->stores[i]);
@@ -309,6 +312,7 @@ static void open_all(struct remotes *r)
 	remotes_list_free(items, count);
 	setup.stores = r->stores;
 	setup.count = r->count;
+	r->setup = setup;
 	if (r->count && fetch_open(&setup, &r->fetch))
 		r->fetch = NULL;
 }
@@ -325,6 +329,30 @@ struct fetch *remotes_fetch(void *arg)
 	fetch = r->fetch;
 	pthread_mutex_unlock(&r->lock);
 	return fetch;
+}
+
+size_t remotes_stores(struct remotes *remotes, struct remote_store *const **stores, struct cached **cached)
+{
+	remotes_fetch(remotes);
+	*stores = remotes->stores;
+	if (cached)
+		*cached = remotes->cached;
+	return remotes->count;
+}
+
+struct fetch *remotes_fetch_one(struct remotes *remotes, const char *name, struct remote_store *const **store)
+{
+	struct fetch_setup setup;
+
+	remotes_fetch(remotes);
+	setup = remotes->setup;
+	setup.count = 1;
+	for (size_t i = 0; i < remotes->count && !remotes->one; i++) {
+		setup.stores = *store = &remotes->stores[i];
+		if (!strcmp(remote_name(remotes->remotes[i]), name) && fetch_open(&setup, &remotes->one))
+			remotes->one = NULL;
+	}
+	return remotes->one;
 }
 
 const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE])

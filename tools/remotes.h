@@ -65,6 +65,14 @@ void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
  */
 struct fetch *remotes_fetch(void *arg);
 
+/* What that reads from, in order, borrowed; *CACHED (may be NULL) is the cache, or NULL where there is none.  Returns
+ * how many. */
+size_t remotes_stores(struct remotes *remotes, struct remote_store *const **stores, struct cached **cached);
+
+/* What to fetch with from the remote NAME alone; *STORE (borrowed) is what it reads from.  NULL where that one cannot
+ * be used.  For one name only; called by one thread. */
+struct fetch *remotes_fetch_one(struct remotes *remotes, const char *name, struct remote_store *const **store);
+
 #define REMOTES_WHY_SIZE (REMOTE_WHY_SIZE + REMOTES_NAME_MAX + 32)
 
 /* What the first remote that has something to say about a failure says, and its name, for the end of a message; "" for
