@@ -156,8 +156,10 @@ int cached_trim(struct cached *cached, uint64_t limit_bytes)
 		qsort(f.list, f.count, sizeof(*f.list), compare_use);
 	for (size_t i = 0; i < f.count && !error && (f.bytes > limit_bytes || !limit_bytes); i++) {
 		error = remove_file(cached, &f.list[i].place);
-		if (!error)
+		if (!error) {
 			cached_count(cached, &cached->stats.evicted, 1);
+			cached_count(cached, &cached->stats.evicted_bytes, f.list[i].bytes);
+		}
 		if (!error || error == -ENOENT) {
 			f.bytes -= f.list[i].bytes;
 			error = 0;
