@@ -20,6 +20,7 @@
 #include "tools/path.h"
 #include "tools/registry.h"
 #include "tools/session.h"
+#include "tools/version.h"
 
 /* --- the mountpoint --- */
 
@@ -208,8 +209,10 @@ static int serve_repository(const struct server *server, const char *mountpoint,
 	    .usual_s = REMOTES_WAIT_MOUNT_S,
 	    .asked_s = server->options.io_timeout_s,
 	    .offline = server->options.offline,
+	    .log = true,
 	};
-	struct view_setup setup = {.mountpoint = mountpoint, .uid = server->options.uid, .gid = server->options.gid};
+	struct view_setup setup = {
+	    .mountpoint = mountpoint, .version = VERSION, .uid = server->options.uid, .gid = server->options.gid};
 	struct spool *spool = NULL;
 	struct session session;
 	struct view *view = NULL;
