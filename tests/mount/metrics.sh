@@ -195,4 +195,47 @@ test_a_mountpoint_of_any_bytes_is_a_label() {
 	[ "$(metric revfs_build_info "mountpoint=$(realpath ..)/"$'a "b"\\c\nd\xef\xbf\xbd{}=,')" = 1 ]
 }
 
+# in_file NAME [KEY=VALUE...]: of the file of metrics.
+in_file() {
+	"$OPENMETRICS" ../metrics.prom "$@"
+}
+
+test_a_file_has_the_same_text() {
+	local server
+	new_mounted -o metrics-file=../metrics.prom,ro
+	server=$(server_of "$MNT")
+	wait_for 10 test -e ../metrics.prom
+	[ "$(stat -c %a ../metrics.prom)" = 644 ]
+	cat "$MNT/.revfs/metrics" >../metrics
+	diff <(sed 's/ [^ ]*$//' ../metrics) <(sed 's/ [^ ]*$//' ../metrics.prom)
+	[ "$(in_file revfs_read_bytes_total)" = 0 ]
+	cat "$MNT/@v1/data/large" >/dev/null
+	# The last words are written when the mount ends.
+	revfs umount "$MNT"
+	gone "$server"
+	[ "$(in_file revfs_read_bytes_total)" -ge 100000 ]
+	not test -e ../metrics.prom.tmp
+}
+
+test_a_file_that_cannot_be_written_is_said_once_and_tried_again() {
+	local server begun
+	new_mounted
+	revfs umount "$MNT"
+	begun=$SECONDS
+	revfs mount -f --metrics-file ../a,b/metrics.prom "$MNT" 2>../log &
+	server=$!
+	wait_for 20 grep -q 'cannot write the metrics' ../log
+	[ "$(cat "$MNT/@v1/data/a.txt")" = one ]
+	while [ $((SECONDS - begun)) -lt 17 ]; do
+		sleep 0.5
+	done
+	mkdir ../a,b
+	wait_for 30 test -e ../a,b/metrics.prom
+	"$OPENMETRICS" ../a,b/metrics.prom revfs_build_info
+	revfs umount "$MNT"
+	wait "$server"
+	[ "$(grep -c 'metrics' ../log)" = 1 ]
+	grep "cannot write the metrics to '.*/a,b/metrics.prom': No such file or directory; it is tried again every 15 seconds" ../log
+}
+
 run_tests
