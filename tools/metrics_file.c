@@ -19,10 +19,11 @@ struct metrics_file {
 	char *sibling;
 	pthread_t thread;
 	bool failed;          /* the thread's: it was said */
-	pthread_mutex_t lock; /* of the next two; the view is there as long as it is held and nobody left */
+	pthread_mutex_t lock; /* of the next three; the view is there as long as it is held and nobody left */
 	bool closing;
-	bool left; /* nobody waits for the thread any more: the view is gone, and all this is the thread's */
-	pthread_cond_t end;
+	bool done;           /* the thread has written for the last time */
+	bool left;           /* nobody waits for the thread any more: the view is gone, and all this is the thread's */
+	pthread_cond_t turn; /* of closing and done */
 };
 
 static int replace(const struct metrics_file *file, const struct buffer *text)
@@ -59,7 +60,7 @@ static void write_text(struct metrics_file *file, struct buffer *text)
 
 static void free_file(struct metrics_file *file)
 {
-	pthread_cond_destroy(&file->end);
+	pthread_cond_destroy(&file->turn);
 	pthread_mutex_destroy(&file->lock);
 	free(file->path);
 	free(file->sibling);
@@ -83,10 +84,12 @@ static void *work(void *arg)
 		until = io_deadline(io_system(), METRICS_FILE_S * SECOND);
 		pthread_mutex_lock(&file->lock);
 		while (!file->closing &&
-		       pthread_cond_clockwait(&file->end, &file->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+		       pthread_cond_clockwait(&file->turn, &file->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
 			;
 	}
+	file->done = true;
 	left = file->left;
+	pthread_cond_signal(&file->turn);
 	pthread_mutex_unlock(&file->lock);
 	if (left)
 		free_file(file);
@@ -102,7 +105,7 @@ int metrics_file_open(struct view *view, const char *path, struct metrics_file *
 		return error;
 	f->view = view;
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->end, NULL);
+	pthread_cond_init(&f->turn, NULL);
 	f->path = strdup(path);
 	if (asprintf(&f->sibling, "%s.tmp", path) < 0)
 		f->sibling = NULL;
@@ -119,21 +122,21 @@ int metrics_file_open(struct view *view, const char *path, struct metrics_file *
 void metrics_file_close(struct metrics_file *file)
 {
 	const struct timespec until = io_deadline(io_system(), METRICS_FILE_END_S * SECOND);
-	pthread_t thread;
+	bool left;
 
 	if (!file)
 		return;
-	thread = file->thread;
 	pthread_mutex_lock(&file->lock);
 	file->closing = true;
-	pthread_cond_signal(&file->end);
+	pthread_cond_signal(&file->turn);
+	while (!file->done && pthread_cond_clockwait(&file->turn, &file->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+		;
+	left = file->left = !file->done;
+	if (left)
+		pthread_detach(file->thread);
 	pthread_mutex_unlock(&file->lock);
-	if (!pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until)) {
-		free_file(file);
+	if (left)
 		return;
-	}
-	pthread_mutex_lock(&file->lock);
-	file->left = true;
-	pthread_detach(thread);
-	pthread_mutex_unlock(&file->lock);
+	pthread_join(file->thread, NULL);
+	free_file(file);
 }

@@ -238,4 +238,25 @@ test_a_file_that_cannot_be_written_is_said_once_and_tried_again() {
 	grep "cannot write the metrics to '.*/a,b/metrics.prom': No such file or directory; it is tried again every 15 seconds" ../log
 }
 
+# The disk is another mount, whose server is stopped.
+test_a_disk_that_hangs_keeps_no_mount() {
+	local server other begun
+	new_mounted
+	revfs umount "$MNT"
+	mkdir ../second
+	revfs mount ../second
+	other=$(server_of ../second)
+	revfs mount --metrics-file ../second/a.prom "$MNT"
+	server=$(server_of "$MNT")
+	# What is not there is remembered for a second.
+	sleep 1.5
+	kill -STOP "$other"
+	begun=$SECONDS
+	timeout 30 revfs umount "$MNT" || { kill -CONT "$other"; false; }
+	wait_for 20 gone "$server" || { kill -CONT "$other"; false; }
+	kill -CONT "$other"
+	[ $((SECONDS - begun)) -ge 4 ]
+	revfs umount ../second
+}
+
 run_tests
