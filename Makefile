@@ -149,7 +149,7 @@ now-slow: $(BUILD)/revfs $(TEST_TOOLS)
 $(BUILD)/bench/read: $(BUILD)/bench/read.o
 	$(call say,LD)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $<
-now-bench: $(BUILD)/revfs $(BUILD)/bench/read
+now-bench: $(BUILD)/revfs $(BUILD)/bench/read $(BUILD)/tests/slow/link
 	@bench/run '$(CURDIR)/$(BUILD)/revfs' $(or $(BENCH),full)
 
 -include fuzz/fuzz.mk

@@ -13,7 +13,6 @@
 
 #define TRIM_EVERY ((uint64_t)64 << 20) /* bytes written between two looks at how much there is */
 #define REST_S 60                       /* after a failure nothing is written for so long */
-#define TOUCH_S 600                     /* a pack's use is noted so often at most */
 
 int cached_open(const struct cached_setup *setup, struct cached **cached)
 {
@@ -38,6 +37,8 @@ int cached_open(const struct cached_setup *setup, struct cached **cached)
 		return error;
 	}
 	c->shared = st.st_mode & 0020 ? 0060 : 0;
+	for (unsigned i = 0; i < CACHED_FILES; i++)
+		c->files[i].fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	*cached = c;
 	return 0;
@@ -59,85 +60,16 @@ void cached_count(struct cached *c, uint64_t *counter, uint64_t by)
 
 /* --- reading --- */
 
-static void place_of_pack(const struct pack_id *pack, struct cached_place *place)
-{
-	place->top = CACHED_PACKS;
-	pack_id_format(pack, place->name);
-	snprintf(place->sub, sizeof(place->sub), "%.2s", place->name);
-}
-
-int cached_enter(struct cached *c, int above, const char *name, bool make)
-{
-	int fd = io_open(c->io, above, name, O_RDONLY | O_DIRECTORY, 0), error;
-
-	if (fd != -ENOENT || !make)
-		return fd;
-	error = io_mkdir(c->io, above, name, 0700);
-	if (error && error != -EEXIST)
-		return error;
-	fd = io_open(c->io, above, name, O_RDONLY | O_DIRECTORY, 0);
-	if (fd >= 0 && !error && c->shared)
-		io_chmod(c->io, fd, 02770);
-	return fd;
-}
-
-int cached_open_folder(struct cached *c, const struct cached_place *place, bool make)
-{
-	int top = cached_enter(c, c->dirfd, place->top, make), sub;
-
-	if (top < 0)
-		return top;
-	sub = cached_enter(c, top, place->sub, make);
-	io_close(c->io, top);
-	return sub;
-}
-
-/* Note that PACK was used, so that it is not the first to go. */
-static void touch(struct cached *c, const struct pack_id *pack)
-{
-	struct cached_touched *slot = &c->touched[pack->bytes[0] ^ pack->bytes[7]];
-	time_t now = io_now(c->io).tv_sec;
-	struct cached_place place;
-	bool due;
-	int folder;
-
-	pthread_mutex_lock(&c->lock);
-	due = !pack_id_equal(&slot->pack, pack) || now - slot->when >= TOUCH_S;
-	if (due)
-		*slot = (struct cached_touched){*pack, now};
-	pthread_mutex_unlock(&c->lock);
-	if (!due)
-		return;
-	place_of_pack(pack, &place);
-	folder = cached_open_folder(c, &place, false);
-	if (folder >= 0)
-		io_touch(c->io, folder, place.name);
-	io_close(c->io, folder);
-}
-
-static int open_pack(struct cached *c, const struct pack_id *pack)
-{
-	struct cached_place place;
-	int folder, fd;
-
-	place_of_pack(pack, &place);
-	folder = cached_open_folder(c, &place, false);
-	if (folder < 0)
-		return folder;
-	fd = io_open_regular(c->io, folder, place.name, NULL);
-	io_close(c->io, folder);
-	return fd;
-}
-
 int cached_read(struct cached *cached, const struct pack_id *pack, uint64_t offset, void *data, size_t len)
 {
-	int fd = open_pack(cached, pack), error;
+	struct cached_held held;
+	int error = cached_hold(cached, pack, &held);
 
-	error = fd < 0 ? fd : io_read_exact(cached->io, fd, data, len, offset);
-	io_close(cached->io, fd);
+	if (!error) {
+		error = io_read_exact(cached->io, held.fd, data, len, offset);
+		cached_let_go(cached, &held);
+	}
 	cached_count(cached, error ? &cached->stats.misses : &cached->stats.hits, 1);
-	if (!error)
-		touch(cached, pack);
 	return error ? -ENOENT : 0;
 }
 
@@ -145,11 +77,13 @@ void cached_each_part(struct cached *cached, const struct pack_id *pack,
                       void (*each)(void *arg, uint64_t begin, uint64_t end), void *arg)
 {
 	uint64_t begin, end = 0;
-	int fd = open_pack(cached, pack);
+	struct cached_held held;
 
-	while (fd >= 0 && io_next_data(cached->io, fd, end, &begin, &end) == 0)
+	if (cached_hold(cached, pack, &held))
+		return;
+	while (io_next_data(cached->io, held.fd, end, &begin, &end) == 0)
 		each(arg, begin, end);
-	io_close(cached->io, fd);
+	cached_let_go(cached, &held);
 }
 
 /* --- writing --- */
@@ -236,7 +170,7 @@ bool cached_write(struct cached *cached, const struct pack_id *pack, uint64_t of
 {
 	struct cached_place place;
 
-	place_of_pack(pack, &place);
+	cached_place_of_pack(pack, &place);
 	return keep(cached, &place, false, offset, data, len);
 }
 
@@ -278,6 +212,7 @@ void cached_close(struct cached *cached)
 		return;
 	if (cached->untrimmed)
 		cached_trim(cached, cached->limit);
+	cached_close_files(cached);
 	io_close(cached->io, cached->dirfd);
 	pthread_mutex_destroy(&cached->lock);
 	free(cached);

@@ -1,5 +1,6 @@
 /*
- * What the files of the cache share: cached.c reads and writes, cached_room.c measures and makes room.
+ * What the files of the cache share: cached.c reads and writes, cached_files.c finds files and keeps them open,
+ * cached_room.c measures and makes room.
  */
 #ifndef CACHE_CACHED_INSIDE_H
 #define CACHE_CACHED_INSIDE_H
@@ -12,7 +13,7 @@
 #define CACHED_PACKS "packs"
 #define CACHED_ROOTS "roots"
 #define CACHED_NAME_SIZE 96
-#define CACHED_TOUCHED 256 /* packs of which it is known when they were used; a power of two */
+#define CACHED_FILES 16 /* of packs that stay open */
 
 /* Where a file lies: TOP/SUB/NAME.  Folders are entered one by one and never through a link: others may have put it
  * there. */
@@ -22,9 +23,18 @@ struct cached_place {
 	char name[CACHED_NAME_SIZE];
 };
 
-struct cached_touched {
+/* A pack's file that is open for reading. */
+struct cached_file {
 	struct pack_id pack;
-	time_t when;
+	int fd; /* -1: none */
+	unsigned users;
+	uint64_t used_ns, checked_ns, touched_ns;
+};
+
+/* One that is held. */
+struct cached_held {
+	int fd;
+	struct cached_file *file; /* NULL: it is closed afterwards */
 };
 
 struct cached {
@@ -36,7 +46,7 @@ struct cached {
 	struct cached_stats stats;
 	uint64_t untrimmed; /* bytes written since the last look */
 	time_t rests_until;
-	struct cached_touched touched[CACHED_TOUCHED];
+	struct cached_file files[CACHED_FILES];
 };
 
 /* Open the folder NAME in that of the descriptor ABOVE, made where it is missing and MAKE is set.  Its descriptor or
@@ -45,6 +55,18 @@ int cached_enter(struct cached *cached, int above, const char *name, bool make);
 
 /* The same for the folder of PLACE. */
 int cached_open_folder(struct cached *cached, const struct cached_place *place, bool make);
+
+/* Where the file of PACK lies. */
+void cached_place_of_pack(const struct pack_id *pack, struct cached_place *place);
+
+/* Open the file of PACK, or take it where it is open.  0 or -errno; cached_let_go() gives it back. */
+int cached_hold(struct cached *cached, const struct pack_id *pack, struct cached_held *held);
+
+/* Give back. */
+void cached_let_go(struct cached *cached, struct cached_held *held);
+
+/* Close all that is not held, since it may be gone. */
+void cached_close_files(struct cached *cached);
 
 /* Add to one of the stats. */
 void cached_count(struct cached *cached, uint64_t *counter, uint64_t by);

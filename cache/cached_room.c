@@ -166,5 +166,6 @@ int cached_trim(struct cached *cached, uint64_t limit_bytes)
 		}
 	}
 	free(f.list);
+	cached_close_files(cached);
 	return error;
 }

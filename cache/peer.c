@@ -212,6 +212,8 @@ static void on_bytes(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	p->bytes_ns = now;
+	/* Who puts a file may wait until what is queued went. */
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 }
 

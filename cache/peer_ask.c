@@ -83,17 +83,23 @@ static void give_up(struct peer *p, struct asked *a)
 	} else {
 		a->given_up = true;
 		a->data = NULL;
+		/* No connection is to be made for it. */
+		if (a->frame.data)
+			peer_finish(p, a, -EINTR);
 	}
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* Whether there is what is waited for, given A and a number.  Called with the lock held. */
+typedef bool (*news_check)(const struct peer *p, const struct asked *a, uint64_t at);
+
 /* Wait until A is done, or something came that lets HAS_NEWS (or NULL) answer true.  0 or -EINTR. */
-static int await(struct peer *p, struct asked *a, bool (*has_news)(const struct asked *a, uint64_t at), uint64_t at)
+static int await(struct peer *p, struct asked *a, news_check has_news, uint64_t at)
 {
 	int error = 0;
 
 	pthread_mutex_lock(&p->lock);
-	while (!error && !a->done && !(has_news && has_news(a, at)))
+	while (!error && !a->done && !(has_news && has_news(p, a, at)))
 		error = interrupt_wait(&p->changed, &p->lock);
 	/* Who is to give up takes what is there all the same. */
 	if (error && a->done)
@@ -202,9 +208,10 @@ static int body_bytes(struct peer *p, const struct remote_body *body, uint64_t a
 	return io_read_exact(p->setup.io, body->fd, scratch, len, at);
 }
 
-static bool may_send(const struct asked *a, uint64_t sent)
+/* Not even a peer that would take all of it makes us keep much of it in memory. */
+static bool may_send(const struct peer *p, const struct asked *a, uint64_t sent)
 {
-	return a->granted > sent;
+	return a->granted > sent && p->stream && stream_queued(p->stream) <= STREAM_QUEUE_MAX;
 }
 
 /* Send what is behind the first bytes of BODY, as fast as it may go. */
@@ -274,8 +281,9 @@ int peer_put(struct peer *peer, const char *path, const struct remote_body *body
 
 /* --- listing --- */
 
-static bool has_part(const struct asked *a, uint64_t at)
+static bool has_part(const struct peer *p, const struct asked *a, uint64_t at)
 {
+	(void)p;
 	(void)at;
 	return a->parts;
 }

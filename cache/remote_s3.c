@@ -91,20 +91,21 @@ static int bucket_stat(void *state, const char *path, struct remote_stat *st)
 /* --- changing --- */
 
 static int put_once(struct s3 *s3, const char *path, const struct remote_body *body, bool if_none_match,
-                    struct s3_call *call)
+                    struct s3_outcome *outcome)
 {
+	struct s3_call call = {.method = HTTP_PUT, .path = path, .if_none_match = if_none_match, .tries = TRIES};
 	struct s3_body whole;
 	int error;
 
 	if (body->len > S3_UPLOAD_ABOVE)
-		return s3_upload(s3, path, body, if_none_match, call);
+		return s3_upload(s3, path, body, if_none_match, outcome);
 	error = s3_body_init(&whole, s3_io(s3), body, 0, body->len);
 	if (error)
 		return error;
-	*call = (struct s3_call){.method = HTTP_PUT, .path = path, .if_none_match = if_none_match, .tries = TRIES};
-	call->body = &whole;
-	error = s3_run(s3, call);
-	s3_call_release(call);
+	call.body = &whole;
+	error = s3_run(s3, &call);
+	*outcome = (struct s3_outcome){.status = call.http.status, .doubtful = call.doubtful};
+	s3_call_release(&call);
 	return error;
 }
 
@@ -115,19 +116,19 @@ static int put(struct s3 *s3, const char *path, const struct remote_body *body, 
 
 	for (unsigned i = 0; i < PUTS_MAX; i++) {
 		const bool condition = !replace && !s3_lacks_conditions(s3);
-		struct s3_call call = {.path = path};
+		struct s3_outcome outcome = {.status = 0};
 		struct remote_stat st;
 
 		error = replace || condition ? -ENOENT : bucket_stat(s3, path, &st);
 		if (error != -ENOENT)
 			return error ? error : -EEXIST;
-		error = put_once(s3, path, body, condition, &call);
-		/* It may be what the try before put there: whoever asks looks at its size. */
-		if (error == -EEXIST && call.doubtful)
+		error = put_once(s3, path, body, condition, &outcome);
+		/* It may be what the try before put there. */
+		if (error == -EEXIST && outcome.doubtful && !bucket_stat(s3, path, &st) && st.size == body->len)
 			return 0;
-		if (error && condition && call.http.status == 501)
+		if (error && condition && outcome.status == 501)
 			s3_set_lacks_conditions(s3);
-		else if (!error || call.http.status != 409) /* two put it at once: another try */
+		else if (!error || outcome.status != 409) /* two put it at once: another try */
 			return error;
 	}
 	return error;

@@ -71,6 +71,12 @@ struct s3_call {
 	bool refused; /* its first credentials */
 };
 
+/* What is to be known of a call that put something, beside its result. */
+struct s3_outcome {
+	long status; /* 0: it was not asked */
+	bool doubtful;
+};
+
 /* The tag of what was put: of an answer to PUT, "" where there was none. */
 const char *s3_call_etag(const struct s3_call *call);
 

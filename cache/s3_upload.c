@@ -178,9 +178,9 @@ static void add_parts(struct buffer *b, const struct upload *u)
 	add_text(b, "</CompleteMultipartUpload>");
 }
 
-static int complete(struct upload *u, bool if_none_match, struct s3_call *call)
+static int complete(struct upload *u, bool if_none_match, struct s3_outcome *outcome)
 {
-	const struct s3_call asked = {
+	struct s3_call call = {
 	    .method = HTTP_POST,
 	    .path = u->path,
 	    .text_max = COMPLETE_TEXT_MAX,
@@ -194,19 +194,19 @@ static int complete(struct upload *u, bool if_none_match, struct s3_call *call)
 	int error;
 
 	add_parts(&list, u);
-	*call = asked;
 	error = list.failed || asprintf(&query, "uploadId=%s", u->id) < 0 ? -ENOMEM : 0;
 	if (!error)
 		error = s3_body_init(&body, s3_io(u->s3), &(struct remote_body){.data = list.data}, 0, list.len);
 	if (!error) {
-		call->query = query;
-		call->body = &body;
-		error = s3_run(u->s3, call);
+		call.query = query;
+		call.body = &body;
+		error = s3_run(u->s3, &call);
+		*outcome = (struct s3_outcome){.status = call.http.status, .doubtful = call.doubtful};
 	}
 	/* The try before this one did it. */
-	if (error == -ESTALE && call->doubtful)
+	if (error == -ESTALE && call.doubtful)
 		error = 0;
-	s3_call_release(call);
+	s3_call_release(&call);
 	buffer_release(&list);
 	free(query);
 	return error;
@@ -226,7 +226,8 @@ static void abort_upload(struct upload *u)
 	free(query);
 }
 
-int s3_upload(struct s3 *s3, const char *path, const struct remote_body *body, bool if_none_match, struct s3_call *last)
+int s3_upload(struct s3 *s3, const char *path, const struct remote_body *body, bool if_none_match,
+              struct s3_outcome *outcome)
 {
 	struct upload u = {.s3 = s3, .path = path, .body = body, .part = S3_UPLOAD_PART};
 	int error;
@@ -239,7 +240,7 @@ int s3_upload(struct s3 *s3, const char *path, const struct remote_body *body, b
 	if (!error) {
 		error = send_parts(&u);
 		if (!error)
-			error = complete(&u, if_none_match, last);
+			error = complete(&u, if_none_match, outcome);
 		if (error)
 			abort_upload(&u);
 	}

@@ -14,10 +14,10 @@
 #define S3_UPLOAD_AT_ONCE 4
 
 /*
- * Put BODY as PATH; IF_NONE_MATCH: only where there is nothing of that name.  What s3_run() returns; *LAST is the call
- * that decided, released, or the zeros that it was.
+ * Put BODY as PATH; IF_NONE_MATCH: only where there is nothing of that name.  What s3_run() returns; *OUTCOME is that
+ * of the last step, where it was come to.
  */
 int s3_upload(struct s3 *s3, const char *path, const struct remote_body *body, bool if_none_match,
-              struct s3_call *last);
+              struct s3_outcome *outcome);
 
 #endif

@@ -63,8 +63,7 @@ static int add_job(struct serve *s, const struct serve_wire *frame)
 	struct serve_job *job, **end = &s->jobs;
 	int error = 0;
 
-	/* What was just answered may still be in the list. */
-	if (s->count >= SERVE_WIRE_IN_FLIGHT + WORKERS || find(s, frame->number))
+	if (s->count >= SERVE_WIRE_IN_FLIGHT || find(s, frame->number))
 		return -EPROTO;
 	job = calloc(1, sizeof(*job));
 	if (!job)
@@ -149,13 +148,16 @@ static int on_wait(void *arg, int *timeout_ms)
 {
 	struct serve *s = arg;
 	uint64_t now = io_monotonic_ns(s->setup->io);
-	bool busy;
+	bool busy, out_of_memory;
 
 	if (interrupt_pending())
 		return -EINTR;
 	pthread_mutex_lock(&s->lock);
 	busy = s->count;
+	out_of_memory = s->out_of_memory;
 	pthread_mutex_unlock(&s->lock);
+	if (out_of_memory)
+		return -ENOMEM;
 	if (busy || interrupt_watched())
 		*timeout_ms = LOOK_MS;
 	if (!busy || now - s->alive_ns < SERVE_ALIVE_MS * NS_PER_MS)

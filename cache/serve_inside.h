@@ -40,6 +40,7 @@ struct serve {
 	pthread_cond_t changed; /* jobs */
 	struct serve_job *jobs; /* in the order in which they came */
 	size_t count;
+	bool out_of_memory; /* an answer could not be given */
 	bool ended;
 };
 

@@ -150,28 +150,41 @@ static int do_list(struct serve *s, struct serve_job *job)
 
 /* --- all --- */
 
-static int do_read(struct serve *s, const struct serve_job *job)
+/* The bytes are read to where they go from. */
+static int do_read(struct serve *s, const struct serve_job *job, struct buffer *answer)
 {
-	struct serve_wire answer = {.kind = SERVE_WIRE_DATA, .number = job->request.number};
-	uint8_t *data = malloc(job->request.len);
-	ssize_t got =
-	    data ? remote_read(s->folder, job->request.path, job->request.offset, data, job->request.len) : -ENOMEM;
+	const uint32_t len = job->request.len;
+	uint8_t *data;
+	ssize_t got;
 
-	answer.data = data;
-	answer.data_len = got > 0 ? (size_t)got : 0;
-	if (got >= 0)
-		got = send_frame(s, &answer);
-	free(data);
-	return (int)got;
+	buffer_reserve(answer, SERVE_WIRE_HEADER_SIZE + (size_t)len);
+	serve_wire_encode(&(struct serve_wire){.kind = SERVE_WIRE_DATA, .number = job->request.number}, answer);
+	data = buffer_reserve(answer, len);
+	if (!data)
+		return -ENOMEM;
+	got = remote_read(s->folder, job->request.path, job->request.offset, data, len);
+	if (got < 0)
+		return (int)got;
+	answer->len += (size_t)got;
+	wire_put32(answer->data, (uint32_t)got);
+	return 0;
 }
 
-/* Do what JOB asks for.  0 once it is answered, 1 where it is merely done, or the error to answer. */
-static int do_job(struct serve *s, struct serve_job *job)
+static int do_stat(struct serve *s, const struct serve_job *job, struct buffer *answer)
 {
-	struct serve_wire answer = {.kind = SERVE_WIRE_FOUND, .number = job->request.number};
+	struct serve_wire frame = {.kind = SERVE_WIRE_FOUND, .number = job->request.number};
+	int error = remote_stat(s->folder, job->request.path, &frame.st);
+
+	if (!error)
+		serve_wire_encode(&frame, answer);
+	return error;
+}
+
+/* Do what JOB asks for.  0 or the error to answer; ANSWER: what else is to be answered than that it is done. */
+static int do_job(struct serve *s, struct serve_job *job, struct buffer *answer)
+{
 	const char *path = job->request.path;
 	const bool changes = job->request.kind == SERVE_WIRE_PUT || job->request.kind == SERVE_WIRE_REMOVE;
-	int error;
 
 	if (!serve_wire_is_path(path, strlen(path), job->request.kind == SERVE_WIRE_LIST))
 		return -EINVAL;
@@ -179,20 +192,16 @@ static int do_job(struct serve *s, struct serve_job *job)
 		return -EROFS;
 	switch (job->request.kind) {
 	case SERVE_WIRE_READ:
-		return do_read(s, job);
+		return do_read(s, job, answer);
 	case SERVE_WIRE_STAT:
-		error = remote_stat(s->folder, path, &answer.st);
-		return error ? error : send_frame(s, &answer);
+		return do_stat(s, job, answer);
 	case SERVE_WIRE_PUT:
-		error = do_put(s, job);
-		break;
+		return do_put(s, job);
 	case SERVE_WIRE_REMOVE:
-		error = remote_remove(s->folder, path);
-		break;
+		return remote_remove(s->folder, path);
 	default:
-		error = do_list(s, job);
+		return do_list(s, job);
 	}
-	return error ? error : 1;
 }
 
 /* With the lock held. */
@@ -208,21 +217,30 @@ static struct serve_job *next_job(struct serve *s)
 /* With the lock held, which is let go of meanwhile. */
 static void work_on(struct serve *s, struct serve_job *job)
 {
-	const uint32_t number = job->request.number;
-	int error = job->cancelled ? -ECANCELED : 0;
+	struct serve_wire done = {.kind = SERVE_WIRE_DONE, .number = job->request.number};
+	struct buffer answer = {0};
+	int error;
 
 	job->running = true;
+	done.error = job->cancelled ? -ECANCELED : 0;
 	pthread_mutex_unlock(&s->lock);
-	if (!error)
-		error = do_job(s, job);
+	if (!done.error)
+		done.error = do_job(s, job, &answer);
+	if (done.error || !answer.len) {
+		buffer_clear(&answer);
+		serve_wire_encode(&done, &answer);
+	}
 	/* The number may come again as soon as it is answered. */
 	pthread_mutex_lock(&s->lock);
 	serve_forget(s, job);
 	pthread_mutex_unlock(&s->lock);
-	if (error)
-		send_frame(s, &(struct serve_wire){
-				  .kind = SERVE_WIRE_DONE, .number = number, .error = error == 1 ? 0 : error});
+	error = stream_queue_slowly(s->stream, &answer);
 	pthread_mutex_lock(&s->lock);
+	/* Who waits for what does not come must see the end. */
+	if (error == -ENOMEM) {
+		s->out_of_memory = true;
+		stream_wake(s->stream);
+	}
 }
 
 void *serve_work(void *serve)

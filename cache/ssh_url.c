@@ -57,8 +57,8 @@ static bool is_port(const char *text)
 /* [USER@]HOST[:PORT], LEN bytes. */
 static int parse_authority(const char *text, size_t len, struct ssh_url *url)
 {
-	const char *end = text + len, *at = memrchr(text, '@', len), *host = at ? at + 1 : text, *host_end = end,
-		   *colon;
+	const char *end = text + len, *at = memrchr(text, '@', len), *host = at ? at + 1 : text;
+	const char *host_end, *colon;
 	int error = 0;
 
 	if (at)

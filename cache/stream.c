@@ -146,6 +146,16 @@ int stream_queue_slowly(struct stream *stream, struct buffer *frame)
 	return queue(stream, frame, true);
 }
 
+size_t stream_queued(struct stream *stream)
+{
+	size_t queued;
+
+	pthread_mutex_lock(&stream->lock);
+	queued = stream->queued;
+	pthread_mutex_unlock(&stream->lock);
+	return queued;
+}
+
 const char *stream_said(const struct stream *stream)
 {
 	return stream->said;

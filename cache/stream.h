@@ -54,6 +54,9 @@ int stream_queue(struct stream *stream, struct buffer *frame);
 /* The same, after a wait while too much is queued; not for the thread that runs it. */
 int stream_queue_slowly(struct stream *stream, struct buffer *frame);
 
+/* Bytes that are queued. */
+size_t stream_queued(struct stream *stream);
+
 /* Let the running thread look around: it calls ON_WAIT soon. */
 void stream_wake(struct stream *stream);
 

@@ -7,30 +7,14 @@
 #include <string.h>
 
 #include "cache/interrupt.h"
+#include "cache/pack_blocks.h"
+#include "cache/readers.h"
 
-#define STREAMS 16
-/* Readers beside one another come a little out of order; records that are held already leave gaps before a reader that
- * is known. */
-#define GAP_NEW ((uint64_t)256 << 10)
-#define GAP_KNOWN ((uint64_t)1 << 20)
-#define STEPS_KNOWN 2
-/* Where the records of a pack begin, and who reads a folder from its beginning. */
-#define PACK_BEGIN 4096
-
-#define PACKS 256       /* of which it is remembered what the cache has; a power of two */
-#define BLOCKS_MAX 8192 /* of a pack */
+#define PACKS 256 /* of which it is remembered what the cache has; a power of two */
 #define CREDIT_MAX ((size_t)64 << 20)
-#define KEPT_WINDOWS 8 /* in memory, where there is no cache */
+#define LOADING_MAX ((size_t)64 << 20) /* bytes asked for at once, above which nothing more than is needed is */
+#define KEPT_WINDOWS 8                 /* in memory, where there is no cache */
 #define AHEAD_THREADS 3
-
-/* A reader that goes through a pack. */
-struct stream {
-	struct pack_id pack;
-	uint64_t next;  /* where it is expected; 0: no stream */
-	size_t size;    /* of its last window, 0 for none */
-	unsigned steps; /* in order */
-	uint64_t heard;
-};
 
 /* A range that is being read, or is in memory. */
 struct window {
@@ -46,14 +30,6 @@ struct window {
 	uint64_t used;
 };
 
-/* What is known of a pack. */
-struct known {
-	struct pack_id pack;
-	size_t credit;
-	uint64_t end;                   /* of the file, once it was met; 0: not yet */
-	uint8_t blocks[BLOCKS_MAX / 8]; /* that the cache has */
-};
-
 struct windows {
 	struct remote *remote;
 	struct cached *cached;
@@ -61,9 +37,10 @@ struct windows {
 	pthread_cond_t loaded;
 	pthread_cond_t work;
 	uint64_t clock; /* counts uses */
-	struct stream streams[STREAMS];
-	struct known *known[PACKS];
+	struct readers readers;
+	struct pack_blocks *blocks[PACKS]; /* of some packs */
 	struct window *first;
+	size_t loading;             /* bytes that are being read */
 	unsigned ahead_count, idle; /* windows to be read ahead and not taken yet; threads that wait for some */
 	unsigned threads_count;
 	pthread_t threads[AHEAD_THREADS];
@@ -117,7 +94,7 @@ void windows_close(struct windows *windows)
 	while (windows->first)
 		free_window(windows, windows->first);
 	for (unsigned i = 0; i < PACKS; i++)
-		free(windows->known[i]);
+		free(windows->blocks[i]);
 	pthread_cond_destroy(&windows->work);
 	pthread_cond_destroy(&windows->loaded);
 	pthread_mutex_destroy(&windows->lock);
@@ -126,36 +103,10 @@ void windows_close(struct windows *windows)
 
 /* --- what the cache has --- */
 
-static bool has_block(const struct known *known, uint64_t block)
-{
-	return block < BLOCKS_MAX && (known->blocks[block / 8] >> block % 8 & 1);
-}
-
-static void set_blocks(struct known *known, uint64_t begin, uint64_t end, bool has)
-{
-	for (uint64_t block = begin; block < end && block < BLOCKS_MAX; block++) {
-		if (has)
-			known->blocks[block / 8] |= (uint8_t)(1u << block % 8);
-		else
-			known->blocks[block / 8] &= (uint8_t) ~(1u << block % 8);
-	}
-}
-
-/* A part of a file is there; of blocks those that are whole.  Ranges are kept in whole blocks but where the pack ends.
- */
-static void note_part(void *arg, uint64_t begin, uint64_t end)
-{
-	struct known *known = arg;
-
-	if (end % WINDOW_BLOCK)
-		known->end = end;
-	set_blocks(known, (begin + WINDOW_BLOCK - 1) / WINDOW_BLOCK, (end + WINDOW_BLOCK - 1) / WINDOW_BLOCK, true);
-}
-
 /* With the lock held, which is let go of while the cache is looked at the first time.  NULL without memory. */
-static struct known *known_of(struct windows *w, const struct pack_id *pack)
+static struct pack_blocks *blocks_of(struct windows *w, const struct pack_id *pack)
 {
-	struct known **slot = &w->known[(pack->bytes[1] ^ pack->bytes[6] << 1) % PACKS], *scan;
+	struct pack_blocks **slot = &w->blocks[(pack->bytes[1] ^ pack->bytes[6] << 1) % PACKS], *scan;
 
 	if (*slot && pack_id_equal(&(*slot)->pack, pack))
 		return *slot;
@@ -164,7 +115,7 @@ static struct known *known_of(struct windows *w, const struct pack_id *pack)
 		return NULL;
 	pthread_mutex_unlock(&w->lock);
 	if (w->cached)
-		cached_each_part(w->cached, pack, note_part, scan);
+		cached_each_part(w->cached, pack, pack_blocks_take_part, scan);
 	pthread_mutex_lock(&w->lock);
 	/* Another may have been faster; what it knows is newer. */
 	if (*slot && pack_id_equal(&(*slot)->pack, pack)) {
@@ -172,63 +123,22 @@ static struct known *known_of(struct windows *w, const struct pack_id *pack)
 		return *slot;
 	}
 	scan->pack = *pack;
-	if (*slot)
-		**slot = *scan, free(scan);
-	else
+	if (*slot) {
+		**slot = *scan;
+		free(scan);
+	} else {
 		*slot = scan;
+	}
 	return *slot;
 }
 
-static bool has_all(const struct known *known, const struct want *want)
-{
-	for (uint64_t block = want->offset / WINDOW_BLOCK; block * WINDOW_BLOCK < want->offset + want->len; block++) {
-		if (!has_block(known, block))
-			return false;
-	}
-	return true;
-}
-
-/* --- readers in order --- */
-
-static bool goes_on(const struct stream *s, const struct want *want)
-{
-	const uint64_t gap = s->steps < STEPS_KNOWN ? GAP_NEW : GAP_KNOWN;
-
-	return s->next && pack_id_equal(&s->pack, want->pack) && want->offset + GAP_NEW >= s->next &&
-	       want->offset <= s->next + gap;
-}
-
-/* Note WANT.  The stream that it belongs to, or NULL where it is in no order. */
-static struct stream *note_read(struct windows *w, const struct want *want)
-{
-	struct stream *oldest = &w->streams[0];
-
-	for (unsigned i = 0; i < STREAMS; i++) {
-		struct stream *s = &w->streams[i];
-
-		if (goes_on(s, want)) {
-			if (want->offset + want->len > s->next)
-				s->next = want->offset + want->len;
-			s->heard = ++w->clock;
-			s->steps++;
-			return s->steps < STEPS_KNOWN ? NULL : s;
-		}
-		if (s->heard < oldest->heard)
-			oldest = s;
-	}
-	*oldest = (struct stream){.pack = *want->pack, .next = want->offset + want->len, .heard = ++w->clock};
-	if (want->offset < PACK_BEGIN)
-		oldest->steps = STEPS_KNOWN;
-	return oldest->steps ? oldest : NULL;
-}
-
-static size_t grow(struct stream *s)
-{
-	s->size = !s->size ? WINDOW_FIRST : s->size < WINDOW_MAX / WINDOW_GROWTH ? WINDOW_GROWTH * s->size : WINDOW_MAX;
-	return s->size;
-}
-
 /* --- windows --- */
+
+static size_t grow(struct reader *r)
+{
+	r->size = !r->size ? WINDOW_FIRST : r->size < WINDOW_MAX / WINDOW_GROWTH ? WINDOW_GROWTH * r->size : WINDOW_MAX;
+	return r->size;
+}
 
 static bool overlaps(const struct window *window, const struct pack_id *pack, uint64_t begin, uint64_t end)
 {
@@ -245,18 +155,17 @@ static bool covers(const struct window *window, const struct want *want)
 static bool is_loading(const struct windows *w, const struct pack_id *pack, uint64_t block)
 {
 	for (const struct window *window = w->first; window; window = window->next) {
-		if (window->loading &&
-		    overlaps(window, pack, block * WINDOW_BLOCK, (block + 1) * (uint64_t)WINDOW_BLOCK))
+		if (window->loading && overlaps(window, pack, block * PACK_BLOCK, (block + 1) * (uint64_t)PACK_BLOCK))
 			return true;
 	}
 	return false;
 }
 
 /* Whether a block is worth asking for. */
-static bool is_missing(const struct windows *w, const struct known *known, uint64_t block)
+static bool is_missing(const struct windows *w, const struct pack_blocks *blocks, uint64_t block)
 {
-	return block < BLOCKS_MAX && (!known->end || block * WINDOW_BLOCK < known->end) && !has_block(known, block) &&
-	       !is_loading(w, &known->pack, block);
+	return block < PACK_BLOCKS_MAX && (!blocks->end || block * PACK_BLOCK < blocks->end) &&
+	       !pack_blocks_have(blocks, block) && !is_loading(w, &blocks->pack, block);
 }
 
 static struct window *add_window(struct windows *w, const struct want *want, uint64_t begin, size_t len)
@@ -264,7 +173,7 @@ static struct window *add_window(struct windows *w, const struct want *want, uin
 	struct window *window = calloc(1, sizeof(*window));
 
 	if (window)
-		window->data = malloc(len);
+		window->data = malloc(len ? len : 1);
 	if (!window || !window->data) {
 		free(window);
 		return NULL;
@@ -277,6 +186,7 @@ static struct window *add_window(struct windows *w, const struct want *want, uin
 	window->used = ++w->clock;
 	window->next = w->first;
 	w->first = window;
+	w->loading += len;
 	return window;
 }
 
@@ -306,19 +216,19 @@ static int load(struct windows *w, struct window *window, bool keep)
 {
 	ssize_t got;
 	bool kept = false;
-	struct known *known;
+	struct pack_blocks *blocks;
 
 	pthread_mutex_unlock(&w->lock);
 	got = remote_read(w->remote, window->path, window->begin, window->data, window->len);
 	if (got > 0 && keep)
 		kept = cached_write(w->cached, &window->pack, window->begin, window->data, (size_t)got);
 	pthread_mutex_lock(&w->lock);
-	known = known_of(w, &window->pack);
-	if (known && got >= 0 && (size_t)got < window->len)
-		known->end = window->begin + (size_t)got;
-	if (known && kept)
-		set_blocks(known, window->begin / WINDOW_BLOCK,
-		           (window->begin + (size_t)got + WINDOW_BLOCK - 1) / WINDOW_BLOCK, true);
+	blocks = blocks_of(w, &window->pack);
+	if (blocks && got >= 0 && (size_t)got < window->len)
+		blocks->end = window->begin + (size_t)got;
+	if (blocks && kept)
+		pack_blocks_add(blocks, window->begin, window->begin + (size_t)got);
+	w->loading -= window->len;
 	window->loading = false;
 	window->len = got < 0 ? 0 : (size_t)got;
 	window->used = ++w->clock;
@@ -384,16 +294,16 @@ static void *read_ahead(void *arg)
 	return NULL;
 }
 
-/* See to it that what stream S comes to next is read by then. */
-static void look_ahead(struct windows *w, struct stream *s, const struct known *known, const struct want *want)
+/* See to it that what reader R comes to next is read by then. */
+static void look_ahead(struct windows *w, struct reader *r, const struct pack_blocks *blocks, const struct want *want)
 {
-	const uint64_t from = (want->offset + want->len) / WINDOW_BLOCK, to = from + 2 * s->size / WINDOW_BLOCK;
+	const uint64_t from = (want->offset + want->len) / PACK_BLOCK, to = from + 2 * r->size / PACK_BLOCK;
 	uint64_t begin = from, end;
 
-	while (begin < to && !is_missing(w, known, begin))
+	while (begin < to && !is_missing(w, blocks, begin))
 		begin++;
 	/* What is in memory would be told apart from what is missing by the cache alone. */
-	if (!w->cached || !s->size || s->steps <= STEPS_KNOWN || begin >= to || w->ahead_count)
+	if (!w->cached || !r->size || !reader_goes_on(r) || begin >= to || w->ahead_count || w->loading >= LOADING_MAX)
 		return;
 	if (!w->idle) {
 		if (w->threads_count == AHEAD_THREADS ||
@@ -401,10 +311,10 @@ static void look_ahead(struct windows *w, struct stream *s, const struct known *
 			return;
 		w->threads_count++;
 	}
-	grow(s);
-	for (end = begin + 1; end - begin < s->size / WINDOW_BLOCK && is_missing(w, known, end); end++)
+	grow(r);
+	for (end = begin + 1; end - begin < r->size / PACK_BLOCK && is_missing(w, blocks, end); end++)
 		;
-	struct window *window = add_window(w, want, begin * WINDOW_BLOCK, (size_t)(end - begin) * WINDOW_BLOCK);
+	struct window *window = add_window(w, want, begin * PACK_BLOCK, (size_t)(end - begin) * PACK_BLOCK);
 	if (!window)
 		return;
 	window->ahead = true;
@@ -415,39 +325,39 @@ static void look_ahead(struct windows *w, struct stream *s, const struct known *
 /* --- reading --- */
 
 /* Choose the range that is read for WANT, of which something is missing. */
-static struct window *plan(struct windows *w, struct known *known, struct stream *s, const struct want *want)
+static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct reader *r, const struct want *want)
 {
-	uint64_t begin = want->offset / WINDOW_BLOCK,
-		 end = (want->offset + want->len + WINDOW_BLOCK - 1) / WINDOW_BLOCK, budget;
+	uint64_t begin = want->offset / PACK_BLOCK, end = (want->offset + want->len + PACK_BLOCK - 1) / PACK_BLOCK,
+		 budget;
 
-	if (s) {
-		budget = grow(s);
+	if (r) {
+		budget = grow(r);
 	} else {
-		known->credit += WINDOW_RANDOM;
-		budget = known->credit < WINDOW_MAX ? known->credit : WINDOW_MAX;
+		blocks->credit += WINDOW_RANDOM;
+		budget = blocks->credit < WINDOW_MAX ? blocks->credit : WINDOW_MAX;
 	}
-	budget /= WINDOW_BLOCK;
+	budget = w->loading < LOADING_MAX ? budget / PACK_BLOCK : 0;
 	/* Where it seemed to end before, it is asked again. */
-	if (known->end < want->offset + want->len)
-		known->end = 0;
-	while (begin + 1 < end && has_block(known, begin))
+	if (blocks->end < want->offset + want->len)
+		blocks->end = 0;
+	while (begin + 1 < end && pack_blocks_have(blocks, begin))
 		begin++;
-	while (end - 1 > begin && has_block(known, end - 1))
+	while (end - 1 > begin && pack_blocks_have(blocks, end - 1))
 		end--;
-	while (end - begin < budget && is_missing(w, known, end))
+	while (end - begin < budget && is_missing(w, blocks, end))
 		end++;
-	while (!s && end - begin < budget && begin && is_missing(w, known, begin - 1))
+	while (!r && end - begin < budget && begin && is_missing(w, blocks, begin - 1))
 		begin--;
-	if (!s)
-		known->credit -=
-		    known->credit < (end - begin) * WINDOW_BLOCK ? known->credit : (size_t)(end - begin) * WINDOW_BLOCK;
-	return add_window(w, want, begin * WINDOW_BLOCK, (size_t)(end - begin) * WINDOW_BLOCK);
+	if (!r)
+		blocks->credit -=
+		    blocks->credit < (end - begin) * PACK_BLOCK ? blocks->credit : (size_t)(end - begin) * PACK_BLOCK;
+	return add_window(w, want, begin * PACK_BLOCK, (size_t)(end - begin) * PACK_BLOCK);
 }
 
 /* The same without a cache: no less than WANT, and more only in order. */
-static struct window *plan_in_memory(struct windows *w, struct stream *s, const struct want *want)
+static struct window *plan_in_memory(struct windows *w, struct reader *r, const struct want *want)
 {
-	size_t size = s ? grow(s) : 0;
+	size_t size = r ? grow(r) : 0;
 
 	return add_window(w, want, want->offset, size > want->len ? size : want->len);
 }
@@ -464,7 +374,7 @@ static struct window *find_window(struct windows *w, const struct want *want, bo
 }
 
 /* What is there already, with the lock held, which is let go of meanwhile.  0 or -ENOENT. */
-static int read_held(struct windows *w, struct known *known, const struct want *want, void *data)
+static int read_held(struct windows *w, struct pack_blocks *blocks, const struct want *want, void *data)
 {
 	struct window *window = find_window(w, want, false);
 	int error;
@@ -473,22 +383,22 @@ static int read_held(struct windows *w, struct known *known, const struct want *
 		copy_out(w, window, want, data);
 		return 0;
 	}
-	if (!w->cached || !has_all(known, want))
+	if (!w->cached || !pack_blocks_have_all(blocks, want->offset, want->len))
 		return -ENOENT;
 	pthread_mutex_unlock(&w->lock);
 	error = cached_read(w->cached, want->pack, want->offset, data, want->len);
 	pthread_mutex_lock(&w->lock);
-	known = error ? known_of(w, want->pack) : NULL;
-	if (known)
-		set_blocks(known, want->offset / WINDOW_BLOCK, (want->offset + want->len) / WINDOW_BLOCK + 1, false);
+	blocks = error ? blocks_of(w, want->pack) : NULL;
+	if (blocks)
+		pack_blocks_remove(blocks, want->offset, want->offset + want->len);
 	return error;
 }
 
 /* Read what is missing of WANT.  *DONE where DATA is filled. */
-static int read_missing(struct windows *w, struct known *known, struct stream *s, const struct want *want, void *data,
-                        bool in_memory, bool *done)
+static int read_missing(struct windows *w, struct pack_blocks *blocks, struct reader *r, const struct want *want,
+                        void *data, bool in_memory, bool *done)
 {
-	struct window *window = in_memory ? plan_in_memory(w, s, want) : plan(w, known, s, want);
+	struct window *window = in_memory ? plan_in_memory(w, r, want) : plan(w, blocks, r, want);
 	const uint64_t end = window ? window->begin + window->len : 0;
 	int error = window ? load(w, window, !in_memory) : -ENOMEM;
 
@@ -510,16 +420,17 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 {
 	struct windows *w = windows;
 	const struct want want = {.pack = pack, .path = path, .offset = offset, .len = len};
-	struct stream *s;
-	struct known *known;
+	struct reader *r;
+	struct pack_blocks *blocks;
 	bool done = false, held = false;
+	unsigned tries = 0;
 	int error = 0;
 
 	pthread_mutex_lock(&w->lock);
-	s = note_read(w, &want);
-	for (unsigned tries = 0; !error && !done; tries++) {
-		known = known_of(w, pack);
-		if (!known) {
+	r = readers_note(&w->readers, pack, offset, len);
+	while (!error && !done) {
+		blocks = blocks_of(w, pack);
+		if (!blocks) {
 			error = -ENOMEM;
 			break;
 		}
@@ -527,16 +438,16 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 			error = interrupt_wait(&w->loaded, &w->lock);
 			continue;
 		}
-		held = done = read_held(w, known, &want, data) == 0;
+		held = done = read_held(w, blocks, &want, data) == 0;
 		/* Parts that went into the cache and can't be had from there: then all at once. */
-		if (!done && (known = known_of(w, pack)))
-			error = read_missing(w, known, s, &want, data, !w->cached || tries > 8, &done);
+		if (!done && (blocks = blocks_of(w, pack)))
+			error = read_missing(w, blocks, r, &want, data, !w->cached || tries++ > 8, &done);
 	}
-	known = error ? NULL : known_of(w, pack);
-	if (known && held && known->credit < CREDIT_MAX)
-		known->credit += WINDOW_HIT;
-	if (known && s)
-		look_ahead(w, s, known, &want);
+	blocks = error ? NULL : blocks_of(w, pack);
+	if (blocks && held && blocks->credit < CREDIT_MAX)
+		blocks->credit += WINDOW_HIT;
+	if (blocks && r)
+		look_ahead(w, r, blocks, &want);
 	pthread_mutex_unlock(&w->lock);
 	if (kept)
 		*kept = held;
@@ -548,21 +459,21 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
 {
 	struct windows *w = windows;
 	const struct want want = {.pack = pack, .path = path, .offset = offset, .len = len};
-	struct known *known;
-	struct stream *s;
+	struct pack_blocks *blocks;
+	struct reader *r;
 	int error = -ENOENT;
 
 	pthread_mutex_lock(&w->lock);
-	known = known_of(w, pack);
-	if (known)
-		error = read_held(w, known, &want, data);
-	known = error ? NULL : known_of(w, pack);
-	if (known) {
-		if (known->credit < CREDIT_MAX)
-			known->credit += WINDOW_HIT;
-		s = note_read(w, &want);
-		if (s)
-			look_ahead(w, s, known, &want);
+	blocks = blocks_of(w, pack);
+	if (blocks)
+		error = read_held(w, blocks, &want, data);
+	blocks = error ? NULL : blocks_of(w, pack);
+	if (blocks) {
+		if (blocks->credit < CREDIT_MAX)
+			blocks->credit += WINDOW_HIT;
+		r = readers_note(&w->readers, pack, offset, len);
+		if (r)
+			look_ahead(w, r, blocks, &want);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return error;
@@ -570,12 +481,12 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
 
 void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset, size_t len)
 {
-	struct known *known;
+	struct pack_blocks *blocks;
 
 	pthread_mutex_lock(&windows->lock);
-	known = known_of(windows, pack);
-	if (known)
-		set_blocks(known, offset / WINDOW_BLOCK, (offset + len) / WINDOW_BLOCK + 1, false);
+	blocks = blocks_of(windows, pack);
+	if (blocks)
+		pack_blocks_remove(blocks, offset, offset + len);
 	for (struct window *window = windows->first, *next; window; window = next) {
 		next = window->next;
 		if (!window->loading && !window->users && overlaps(window, pack, offset, offset + len))

@@ -18,7 +18,6 @@
 
 struct windows;
 
-#define WINDOW_BLOCK ((size_t)128 << 10) /* what the cache keeps is counted in these */
 #define WINDOW_FIRST ((size_t)256 << 10)
 #define WINDOW_MAX ((size_t)8 << 20)
 #define WINDOW_GROWTH 4

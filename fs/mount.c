@@ -20,7 +20,7 @@
 
 /*
  * One thread waits for a request always: that an answer is no longer wanted is a request, too, and whoever reads a slow
- * disk must not keep others waiting.  What waits for a remote is parked (fs/parking.h).
+ * disk must not keep others waiting.  What waits for a remote is parked (fs/ops_parking.h).
  */
 #define THREADS_MIN 4
 #define THREADS_MAX 1024

@@ -6,7 +6,7 @@
 #ifndef FS_OPS_H
 #define FS_OPS_H
 
-#include "fs/parking.h"
+#include "fs/ops_parking.h"
 #include "fs/view.h"
 
 /* The largest READ, and the largest answer to a READDIR. */

@@ -15,6 +15,7 @@
 #include "tools/session.h"
 #include "tools/shown.h"
 #include "tools/stop.h"
+#include "tools/unpushed.h"
 
 enum state {
 	UNCHANGED,
@@ -56,7 +57,8 @@ struct status {
 	struct oid tree;
 	bool has_tree;
 	struct outcome outcome;
-	json_t *rows, *mounts;
+	bool holds_data; /* some dataset's root is in this repository's store */
+	json_t *rows, *mounts, *remotes;
 };
 
 static int count_difference(void *arg, const struct drift_difference *difference)
@@ -151,6 +153,7 @@ static int examine(struct status *s, struct row *row)
 	} else {
 		row->committed = s->has_tree && !dataset_find(s->session.repo, &s->tree, path, &head) &&
 		                 head.is_file == row->pointer.is_file && id_equal(&head.root, &row->pointer.root);
+		s->holds_data |= s->session.store && store_has_root(s->session.store, &row->pointer.root) == 0;
 		return look(s, row);
 	}
 	return EXIT_DONE;
@@ -305,6 +308,43 @@ static int print_mount(void *arg, const struct registered *mount)
 	return 0;
 }
 
+static void print_remote(struct status *s, const struct remotes_item *item)
+{
+	uint64_t commits;
+	int error = unpushed_count(s->session.repo, s->session.store, item, &commits);
+	char text[32];
+
+	if (error) {
+		outcome_add(&s->outcome, fail(exit_code_of(error), "cannot tell what the remote '%s' has: %s",
+		                              shown(item->name), error_text(error)));
+		return;
+	}
+	if (globals.json)
+		json_array_append_new(
+		    s->remotes, json_pack("{sssI}", "name", item->name, "unconfirmed_commits", (json_int_t)commits));
+	else if (commits)
+		printf("not known to be at '%s': the data of %s commit%s ('revfs push %s')\n", item->name,
+		       output_count(commits, text), commits == 1 ? "" : "s", item->name);
+}
+
+/* What may be nowhere but here.  A clone that has read all from a remote has nothing of that kind. */
+static int look_at_remotes(struct status *s)
+{
+	struct remotes_item *items;
+	size_t count;
+	int status;
+
+	if (!s->holds_data || !s->has_tree)
+		return EXIT_DONE;
+	status = remotes_list(s->session.repo, &items, &count);
+	if (status)
+		return status;
+	for (size_t i = 0; i < count; i++)
+		print_remote(s, &items[i]);
+	remotes_list_free(items, count);
+	return EXIT_DONE;
+}
+
 static int examine_all(struct status *s, char *const *named, size_t named_count)
 {
 	size_t met = 0;
@@ -378,6 +418,8 @@ static int run_status(struct status *s, char **arguments, size_t count)
 	}
 	if (!status)
 		status = examine_all(s, named, count);
+	if (!status)
+		status = look_at_remotes(s);
 	for (size_t i = 0; named && i < count; i++)
 		free(named[i]);
 	free(named);
@@ -395,6 +437,7 @@ static void release(struct status *s)
 	session_close(&s->session);
 	json_decref(s->rows);
 	json_decref(s->mounts);
+	json_decref(s->remotes);
 }
 
 static int run(int argc, char **argv)
@@ -407,6 +450,7 @@ static int run(int argc, char **argv)
 		globals.json = true;
 	s.rows = json_array();
 	s.mounts = json_array();
+	s.remotes = json_array();
 	stop_catch();
 	status = run_status(&s, argv + optind, (size_t)(argc - optind));
 	if (!status) {
@@ -414,7 +458,8 @@ static int run(int argc, char **argv)
 		if (status == EXIT_DONE || status == EXIT_PARTIAL)
 			registry_each(print_mount, &s);
 		if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
-			output_json(stdout, json_pack("{sOsO}", "datasets", s.rows, "mounts", s.mounts));
+			output_json(stdout, json_pack("{sOsOsO}", "datasets", s.rows, "mounts", s.mounts, "remotes",
+			                              s.remotes));
 	}
 	release(&s);
 	return stop_finish(status);

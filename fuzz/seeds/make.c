@@ -17,6 +17,7 @@
 #include "cache/moved.h"
 #include "cache/pack.h"
 #include "cache/record.h"
+#include "cache/serve_wire.h"
 #include "cache/wire.h"
 #include "fs/instep.h"
 #include "fs/page.h"
@@ -307,6 +308,62 @@ static void save_stat_cache(void)
 	io_unlink(io, top, "cache");
 }
 
+/* Answers of an S3 service. */
+static void save_xml(void)
+{
+	static const char page[] = "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"x\"><Contents><Key>a%20b+c</Key>"
+				   "<LastModified>2001-09-09T01:46:40.000Z</LastModified><Size>12</Size></Contents>"
+				   "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+				   "<NextContinuationToken>x&amp;</NextContinuationToken></ListBucketResult>";
+	static const char error[] = "<Error><Code>PermanentRedirect</Code><Region>eu-west-1</Region></Error>";
+	static const char upload[] =
+	    "<InitiateMultipartUploadResult><UploadId>a/b</UploadId></InitiateMultipartUploadResult>";
+	save("s3_xml", "page", "", 0, page, strlen(page));
+	save("s3_xml", "error", "", 0, error, strlen(error));
+	save("s3_xml", "upload", "", 0, upload, strlen(upload));
+}
+
+/* A conversation, one side and the other. */
+static void save_frames(void)
+{
+	static const struct serve_wire frames[] = {
+	    {.kind = SERVE_WIRE_READ, .number = 1, .path = "packs/ab/abcd", .offset = 70000, .len = 4096},
+	    {.kind = SERVE_WIRE_STAT, .number = 2, .path = "revfs-store"},
+	    {.kind = SERVE_WIRE_PUT,
+	     .number = 3,
+	     .path = "roots/ab/cd",
+	     .total = sizeof(text),
+	     .data = (const uint8_t *)text,
+	     .data_len = sizeof(text)},
+	    {.kind = SERVE_WIRE_PIECE, .number = 3, .data = (const uint8_t *)text, .data_len = 9},
+	    {.kind = SERVE_WIRE_REMOVE, .number = 4, .path = "condemned/ab"},
+	    {.kind = SERVE_WIRE_LIST, .number = 5, .path = "packs"},
+	    {.kind = SERVE_WIRE_MORE, .number = 5, .len = 65536},
+	    {.kind = SERVE_WIRE_CANCEL, .number = 5},
+	    {.kind = SERVE_WIRE_DATA, .number = 1, .data = (const uint8_t *)text, .data_len = 20},
+	    {.kind = SERVE_WIRE_FOUND, .number = 2, .st = {.size = 16, .time = {.tv_sec = 1700000000}}},
+	    {.kind = SERVE_WIRE_DONE, .number = 4, .error = -ENOENT},
+	    {.kind = SERVE_WIRE_ALIVE},
+	};
+	struct buffer sides[2] = {0}, entries = {0};
+	serve_wire_put_entry(&entries, "packs/ab/abcd", &frames[9].st);
+	serve_wire_put_entry(&entries, "packs/ab/abce", &frames[9].st);
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+		serve_wire_encode(&frames[i], &sides[frames[i].kind >= SERVE_WIRE_DATA]);
+	serve_wire_encode(
+	    &(struct serve_wire){
+		.kind = SERVE_WIRE_ENTRIES, .number = 5, .data = entries.data, .data_len = entries.len},
+	    &sides[1]);
+	save("serve_wire", "client", "\0", 1, sides[0].data, sides[0].len);
+	save("serve_wire", "server", "\1", 1, sides[1].data, sides[1].len);
+	uint8_t greeting[SERVE_WIRE_GREETING_SIZE];
+	serve_wire_greet(greeting, SERVE_WIRE_READ_ONLY);
+	save("serve_wire", "greeting", "\1", 1, greeting, sizeof(greeting));
+	for (size_t i = 0; i < 2; i++)
+		buffer_release(&sides[i]);
+	buffer_release(&entries);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -326,6 +383,8 @@ int main(int argc, char **argv)
 	save_texts();
 	save_objects();
 	save_stat_cache();
+	save_xml();
+	save_frames();
 	io_unlink(io, top, "a.pack");
 	unlinkat(top, "hints", AT_REMOVEDIR);
 	unlinkat(top, "tmp", AT_REMOVEDIR);

@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -51,11 +54,42 @@ static void what_is_let_go_of_is_wiped(void **state)
 	credentials_release(&one);
 }
 
+/* Whether the pages of AT are marked so, as the kernel says. */
+static bool is_left_out_of_dumps(const void *at)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long long from, to;
+	bool is_inside = false, found = false;
+	char line[4096];
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			is_inside = from <= (uintptr_t)at && (uintptr_t)at < to;
+		else if (is_inside && !strncmp(line, "VmFlags:", 8))
+			found = strstr(line, " dd") != NULL;
+	}
+	fclose(file);
+	return found;
+}
+
+static void secrets_are_in_no_core_dump(void **state)
+{
+	char *secret = credentials_text("tremendous", 10);
+
+	(void)state;
+	assert_false(is_left_out_of_dumps(state));
+	if (sysconf(_SC_PAGESIZE) == 4096)
+		assert_true(is_left_out_of_dumps(secret));
+	credentials_wipe(secret);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(texts_of_any_length_and_number_are_kept),
 	    cmocka_unit_test(what_is_let_go_of_is_wiped),
+	    cmocka_unit_test(secrets_are_in_no_core_dump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -315,7 +315,7 @@ static void failures_are_told_apart_and_explained(void **state)
 	    {"exec /no-such-ssh", -EPROTO, NULL},
 	    {"exit 0;", -EPROTO, ""},
 	    /* What began as it should, and ended, is one that ended with success. */
-	    {"printf revfs;", -EPROTO, ""},
+	    {"printf revfs #", -EPROTO, ""},
 	};
 	char why[REMOTE_WHY_SIZE], byte;
 

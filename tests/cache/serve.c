@@ -15,6 +15,7 @@
 #include "cache/serve.h"
 #include "cache/serve_wire.h"
 #include "tests/support/fault.h"
+#include "tests/support/frames.h"
 #include "tests/support/scratch.h"
 
 static struct fault fault;
@@ -81,41 +82,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void send_all(const void *data, size_t len)
-{
-	assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), (ssize_t)len);
-}
+static uint8_t body[SERVE_WIRE_READ_MAX];
 
 static void say(const struct serve_wire *frame)
 {
-	struct buffer out = {0};
-
-	serve_wire_encode(frame, &out);
-	assert_false(out.failed);
-	send_all(out.data, out.len);
-	buffer_release(&out);
+	frames_say(fd, frame);
 }
 
-static void receive_all(void *data, size_t len)
-{
-	assert_int_equal(recv(fd, data, len, MSG_WAITALL), (ssize_t)len);
-}
-
-static uint8_t body[SERVE_WIRE_READ_MAX];
-
-/* The next frame but for words of life. */
 static void hear(struct serve_wire *frame)
 {
-	uint8_t head[SERVE_WIRE_HEADER_SIZE];
-	size_t len;
-
-	do {
-		receive_all(head, sizeof(head));
-		assert_int_equal(serve_wire_body_len(head, true, &len), 0);
-		if (len)
-			receive_all(body, len);
-		assert_int_equal(serve_wire_decode(head, body, len, frame), 0);
-	} while (frame->kind == SERVE_WIRE_ALIVE);
+	frames_hear(fd, true, frame);
 }
 
 static void hear_done(uint32_t number, int error)
@@ -130,14 +106,8 @@ static void hear_done(uint32_t number, int error)
 
 static void greet(void)
 {
-	uint8_t bytes[SERVE_WIRE_GREETING_SIZE];
-	uint32_t flags;
-
-	serve_wire_greet(bytes, 0);
-	send_all(bytes, sizeof(bytes));
-	receive_all(bytes, sizeof(bytes));
-	assert_int_equal(serve_wire_greeted(bytes, sizeof(bytes), &flags), 1);
-	assert_int_equal(flags, setup.read_only ? SERVE_WIRE_READ_ONLY : 0);
+	frames_greet(fd, 0);
+	assert_int_equal(frames_greeted(fd), setup.read_only ? SERVE_WIRE_READ_ONLY : 0);
 }
 
 /* Whether the server ends the connection, whatever it still says. */
@@ -331,7 +301,7 @@ static void assert_refused(const void *data, size_t len)
 {
 	start(false);
 	greet();
-	send_all(data, len);
+	frames_send(fd, data, len);
 	hear_end();
 	assert_int_equal(finish(), -EPROTO);
 }
@@ -401,7 +371,7 @@ static void what_does_not_greet_is_no_client(void **state)
 {
 	(void)state;
 	start(false);
-	send_all("GET / HTTP/1.1\r\n\r\n", 18);
+	frames_send(fd, "GET / HTTP/1.1\r\n\r\n", 18);
 	hear_end();
 	assert_int_equal(finish(), -EPROTO);
 	start(false);

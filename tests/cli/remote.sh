@@ -73,7 +73,7 @@ test_what_is_no_remote_is_refused() {
 	done
 	expect revfs remote add x gopher://host/store <<-'END'
 	--- stderr
-	revfs: no remote of the kind 'gopher://host/store' is known: a path, file://, http://, https:// and s3:// are
+	revfs: no remote of the kind 'gopher://host/store' is known: a path, file://, http://, https://, s3:// and ssh:// are
 	--- status 11
 	END
 	expect revfs remote add x <<-'END'

@@ -213,6 +213,7 @@ test_no_password_is_given_behind_a_redirect() {
 
 test_a_mount_has_the_password_and_shows_it_nowhere() {
 	need_fuse
+	need getfattr
 	new_clone
 	serve ../store auth=ada:open-sesame
 	git config revfs.remote.lab.url "$URL"

@@ -62,6 +62,20 @@ test_a_bucket_is_pushed_to_and_read_from() {
 	not grep -v ' -$' ../ready.log # nobody signs
 }
 
+test_the_service_may_stand_in_the_shared_settings() {
+	new_bucket
+	git config --unset revfs.remote.lab.endpoint
+	git config -f .revfs/config remote.lab.endpoint "$URL"
+	git config -f .revfs/config remote.lab.region eu-west-3
+	tick
+	git commit -q -m service .revfs/config
+	revfs -q push
+	git clone -q . ../other
+	cd ../other
+	revfs -q cache clear
+	assert_all_there
+}
+
 test_more_is_pushed() {
 	local i
 	new_bucket page=3

@@ -120,7 +120,7 @@ test_urls_that_are_none() {
 	END
 	expect revfs remote add x sftp://host/x <<-'END'
 	--- stderr
-	revfs: no remote of the kind 'sftp://host/x' is known: a path, file://, http://, https:// and ssh:// are
+	revfs: no remote of the kind 'sftp://host/x' is known: a path, file://, http://, https://, s3:// and ssh:// are
 	--- status 11
 	END
 	mkdir ./host:path

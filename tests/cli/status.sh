@@ -8,7 +8,7 @@ ROOT=47c3707d4ef5c938f39118e81d9eb6eba708bcc715732cb1eb991794b3c4ba80
 # expect_json STATE REST: the document of the one dataset `data`.
 expect_json() {
 	expect revfs status --json <<-END
-	{"datasets":[{"path":"data","state":"$1"$2}],"mounts":[]}
+	{"datasets":[{"path":"data","state":"$1"$2}],"mounts":[],"remotes":[]}
 	END
 }
 
@@ -21,7 +21,7 @@ test_no_datasets() {
 	END
 	expect revfs -q status </dev/null
 	expect revfs status --json <<-'END'
-	{"datasets":[],"mounts":[]}
+	{"datasets":[],"mounts":[],"remotes":[]}
 	END
 }
 
@@ -242,7 +242,7 @@ test_odd_names() {
 	"odd\351\n": unchanged
 	END
 	FILTER='s/"root":"[0-9a-f]*"/ROOT/' expect revfs status --json <<-'END'
-	{"datasets":[{"path":"odd%E9\n","path_encoding":"percent","state":"unchanged","committed":true,ROOT,"files":1,"bytes":2,"added":0,"modified":0,"deleted":0,"unrecordable":0,"folders":0,"became_other":false}],"mounts":[]}
+	{"datasets":[{"path":"odd%E9\n","path_encoding":"percent","state":"unchanged","committed":true,ROOT,"files":1,"bytes":2,"added":0,"modified":0,"deleted":0,"unrecordable":0,"folders":0,"became_other":false}],"mounts":[],"remotes":[]}
 	END
 }
 
@@ -301,7 +301,7 @@ test_mounts_of_this_repository_are_listed() {
 	mounted at SCRATCH/test_mounts_of_this_repository_are_listed/mnt
 	END
 	FILTER='s/"pid":[0-9]+/"pid":N/' expect revfs status --json <<-END
-	{"datasets":[{"path":"data","state":"unchanged"$numbers,"added":0,"modified":0,"deleted":0,"unrecordable":0,"folders":0,"became_other":false}],"mounts":[{"mountpoint":"SCRATCH/test_mounts_of_this_repository_are_listed/mnt","pid":N,"alive":true}]}
+	{"datasets":[{"path":"data","state":"unchanged"$numbers,"added":0,"modified":0,"deleted":0,"unrecordable":0,"folders":0,"became_other":false}],"mounts":[{"mountpoint":"SCRATCH/test_mounts_of_this_repository_are_listed/mnt","pid":N,"alive":true}],"remotes":[]}
 	END
 	new_repo ../second
 	expect revfs status <<-'END'
@@ -310,6 +310,37 @@ test_mounts_of_this_repository_are_listed() {
 	revfs umount ../mnt
 	expect revfs -C ../repo status <<-'END'
 	data: unchanged
+	END
+}
+
+# Data of commits that no push has brought to a remote; a clone that reads from it has nothing of that kind.
+test_what_is_on_no_remote_is_said() {
+	new_dataset
+	revfs remote add lab ../store
+	git commit -q -m where .revfs/config
+	expect revfs status <<-'END'
+	data: unchanged
+	not known to be at 'lab': the data of 1 commit ('revfs push lab')
+	END
+	revfs status --json | grep -qF '"remotes":[{"name":"lab","unconfirmed_commits":1}]'
+	revfs -q push
+	expect revfs status <<-'END'
+	data: unchanged
+	END
+	echo 1 >>data/b
+	revfs -q snapshot -m second
+	echo 2 >>data/b
+	revfs -q snapshot -m third
+	git commit -q --allow-empty -m 'no data'
+	expect revfs status <<-'END'
+	data: unchanged
+	not known to be at 'lab': the data of 2 commits ('revfs push lab')
+	END
+	revfs -q push
+	git clone -q . ../clone
+	cd ../clone
+	expect revfs status <<-'END'
+	data: not checked out ('revfs checkout data')
 	END
 }
 

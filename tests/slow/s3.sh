@@ -1,18 +1,17 @@
 #!/bin/bash
 # S3 services of others: versitygw, and MinIO.
 # limit 1800
-. "${0%/*}/common"
-
 # What the services are built in is kept, though the rest of the world is the test's own.
-SERVICES=${XDG_CACHE_HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)/.cache}/revfs-tests
+SERVICES=${XDG_CACHE_HOME:-$HOME/.cache}/revfs-tests OWN_HOME=$HOME
+. "${0%/*}/common"
 CLIENT=$BUILD/tests/slow/s3_client
 
 # with_service NAME: one that has the empty bucket "lab", at $URL.
 with_service() {
 	local server
 	mkdir -p s3/lab
-	REVFS_TESTS_CACHE=$SERVICES HOME=${SERVICES%/.cache/revfs-tests} "$TESTS_DIR/servers/$1" "$PWD/s3" "$PWD/ready" ada \
-		secret-of-ada 2>said &
+	REVFS_TESTS_CACHE=$SERVICES HOME=$OWN_HOME "$TESTS_DIR/servers/$1" "$PWD/s3" "$PWD/ready" ada secret-of-ada \
+		2>said &
 	server=$!
 	while [ ! -e ready ]; do
 		kill -0 $server 2>/dev/null || break
@@ -177,6 +176,14 @@ test_data_in_versitygw() {
 test_data_in_minio() {
 	with_service minio
 	assert_data_comes_back
+	# It sees damage itself, and breaks its answer off.
+	find ../s3/lab/with/data/packs -type f -size +10M | while read -r part; do
+		printf x | dd of="$part" bs=1 seek=5000000 conv=notrunc status=none
+	done
+	revfs -q cache clear
+	git config revfs.io-timeout 3
+	expect_status 5 revfs cat HEAD:data/large
+	grep -q "^revfs: cannot read 'HEAD:data/large'" "$SCRATCH/said.err"
 }
 
 run_tests

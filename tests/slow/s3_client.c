@@ -3,8 +3,8 @@
  *
  *     s3_client ENDPOINT URL put PATH FILE | replace PATH FILE | get PATH FILE | stat PATH | remove PATH | list FOLDER
  *
- * Who asks is S3_USER and S3_SECRET in the environment; nobody without.  Prints sizes, a line each; an error by its name,
- * and ends with 1 then.
+ * Who asks is S3_USER and S3_SECRET in the environment; nobody without.  Prints sizes, a line each; an error by its
+ * name, and ends with 1 then.
  */
 #include <errno.h>
 #include <fcntl.h>

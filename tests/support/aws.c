@@ -1,29 +1,22 @@
 #include "tests/support/aws.h"
 
 #include <setjmp.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "cache/io.h"
 #include "tests/support/scratch.h"
-
-#define START_WAIT_MS 20000
+#include "tests/support/service.h"
 
 extern char **environ;
 
-static pid_t server;
-static char *url;
+static struct service service;
 
 /* What the machine that runs the test says of AWS is not the test's. */
 static void clear_variables(void)
@@ -58,13 +51,7 @@ void aws_open(void)
 
 void aws_close(void)
 {
-	if (server) {
-		kill(server, SIGKILL);
-		waitpid(server, NULL, 0);
-	}
-	server = 0;
-	free(url);
-	url = NULL;
+	service_stop(&service);
 	clear_variables();
 	scratch_close();
 }
@@ -85,27 +72,18 @@ void aws_write(const char *name, const char *format, ...)
 
 const char *aws_serve(void)
 {
-	char *ready = scratch_path("ready");
-	char *const argv[] = {"metadata", ready, NULL};
-
-	assert_int_equal(posix_spawn(&server, "tests/servers/metadata", NULL, NULL, argv, environ), 0);
-	for (unsigned waited = 0; access(ready, F_OK) != 0; waited += 10) {
-		assert_true(waited < START_WAIT_MS);
-		io_sleep_ms(io_system(), 10);
-	}
-	url = scratch_output("cat ready");
-	free(ready);
-	return url;
+	service_start(&service, "metadata", ".", NULL);
+	return service.url;
 }
 
 void aws_plan(const char *words)
 {
-	aws_write("ready.plan", "%s", words);
+	service_plan(&service, *words ? words : NULL);
 }
 
 char *aws_log(void)
 {
-	return scratch_output("cat ready.log 2>/dev/null || true");
+	return service_log(&service);
 }
 
 void aws_set(const char *variable, const char *format, ...)

@@ -22,7 +22,7 @@ const char *aws_serve(void);
 /* Let them do what WORDS say from now on ("" for nothing of the kind). */
 void aws_plan(const char *words);
 
-/* What they were asked so far, a line each; malloc'ed. */
+/* What they were asked since the last call, a line each; malloc'ed. */
 char *aws_log(void);
 
 /* Set VARIABLE to the FORMATted text. */

@@ -59,6 +59,7 @@ void service_start(struct service *service, const char *program, const char *fol
 		assert_true(i < OPTIONS_MAX);
 		arguments[3 + i] = options[i];
 	}
+	assert_return_code(setenv("no_proxy", "*", 1), 0); /* it is on this machine */
 	service->pid = fork();
 	assert_true(service->pid >= 0);
 	if (!service->pid) {

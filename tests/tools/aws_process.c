@@ -147,6 +147,27 @@ static void every_truncation_is_refused(void **state)
 	}
 }
 
+static void every_flipped_byte_is_taken_or_refused(void **state)
+{
+	static const char whole[] = "{" GOOD ", \"SessionToken\": \"t\", \"Expiration\": \"2030-01-02T03:04:05Z\"}";
+
+	(void)state;
+	for (size_t i = 0; i < 8 * strlen(whole); i++) {
+		char text[sizeof(whole)];
+		json_t *answer = NULL;
+		int error;
+
+		memcpy(text, whole, sizeof(whole));
+		text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
+		error = aws_answer_parse(&look, "x", text, &answer);
+		if (!error)
+			error = aws_answer_take(&look, "x", answer, &found);
+		assert_true(error == 0 || error == -EPROTO);
+		credentials_release(&found);
+		aws_answer_free(answer);
+	}
+}
+
 static void failure_says_its_status(void **state)
 {
 	(void)state;
@@ -229,6 +250,7 @@ int main(void)
 	    TEST(times_are_of_rfc_3339),
 	    TEST(wrong_answers_are_refused),
 	    TEST(every_truncation_is_refused),
+	    TEST(every_flipped_byte_is_taken_or_refused),
 	    TEST(failure_says_its_status),
 	    TEST(megabyte_is_too_much),
 	    TEST(process_that_hangs_is_killed_in_time),

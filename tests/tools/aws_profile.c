@@ -195,6 +195,25 @@ static void file_that_cannot_be_read_is_named(void **state)
 	assert_int_equal(aws_profile_open(&look, &profile), -EFBIG);
 }
 
+/* Whatever is cut off or wrong, a file is read, or refused. */
+static void damaged_files_do_no_harm(void **state)
+{
+	static const char whole[] =
+	    "[default]\ns3 =\n  max = 1\n[services a]\r\ns3=\n x = y\n[profile 'z']\nregion = r\n";
+
+	(void)state;
+	for (size_t i = 0; i < strlen(whole); i++) {
+		char text[sizeof(whole)];
+
+		aws_write(".aws/config", "%.*s", (int)i, whole);
+		open_profile(NULL);
+		memcpy(text, whole, sizeof(whole));
+		text[i] ^= 0x12;
+		aws_write(".aws/config", "%s", text);
+		open_profile(NULL);
+	}
+}
+
 /* --- where services are --- */
 
 static void region_is_that_of_the_variables_first(void **state)
@@ -269,6 +288,7 @@ int main(void)
 	    TEST(variables_name_files_and_profile),
 	    TEST(missing_profile_is_named),
 	    TEST(file_that_cannot_be_read_is_named),
+	    TEST(damaged_files_do_no_harm),
 	    TEST(region_is_that_of_the_variables_first),
 	    TEST(endpoint_is_the_most_special_one),
 	    TEST(place_of_a_bucket_needs_no_profile),

@@ -108,7 +108,7 @@ static void sts_is_told_the_token_of_the_file(void **state)
 	expect("ASIASTS", "sts-secret", "sts-token", SOON);
 	expect_log("POST / application/json Action=AssumeRoleWithWebIdentity DurationSeconds=3600 "
 	           "RoleArn=arn:aws:iam::1:role/reader RoleSessionName=me@here Version=2011-06-15 "
-	           "WebIdentityToken=to/k+n");
+	           "WebIdentityToken=to/k+n\n");
 }
 
 static void token_file_is_read_anew(void **state)
@@ -169,7 +169,7 @@ static void container_gets_its_token(void **state)
 	aws_write("token", "of-file\n");
 	aws_set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "%s/token", getenv("HOME"));
 	expect("ASIACONTAINER", "container-secret", "container-token", SOON);
-	expect_log("GET /container?x=y -\nGET /container?x=y Basic abc\nGET /container?x=y of-file");
+	expect_log("GET /container?x=y -\nGET /container?x=y Basic abc\nGET /container?x=y of-file\n");
 }
 
 static void token_with_a_line_end_is_no_token(void **state)
@@ -192,7 +192,7 @@ static void container_that_fails_ends_the_look(void **state)
 	expect_error(-EPROTO, "the container's service gave no JSON object");
 	aws_plan("container-redirects");
 	expect_error(-EREMOTEIO, "the container's service answered with the status 302");
-	expect_log("GET /container?x=y -\nGET /container?x=y -\nGET /container?x=y -");
+	expect_log("GET /container?x=y -\nGET /container?x=y -\nGET /container?x=y -\n");
 }
 
 static void container_is_of_this_machine_or_by_https(void **state)
@@ -255,7 +255,7 @@ static void instance_is_asked_with_a_session(void **state)
 	expect("ASIAINSTANCE", "instance-secret", "instance-token", SOON);
 	expect_log("PUT /latest/api/token 21600\n"
 	           "GET /latest/meta-data/iam/security-credentials/ session-of-imds\n"
-	           "GET /latest/meta-data/iam/security-credentials/machine session-of-imds");
+	           "GET /latest/meta-data/iam/security-credentials/machine session-of-imds\n");
 }
 
 static void proxy_is_not_asked_for_services_of_the_machine(void **state)

@@ -1,4 +1,4 @@
-#include "fs/parking.h"
+#include "fs/ops_parking.h"
 
 #include <errno.h>
 #include <pthread.h>

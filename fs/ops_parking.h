@@ -5,8 +5,8 @@
  * (cache/aside.h); meanwhile the call is parked, and once that is there it is worked on again by one of a few threads.
  * Who is interrupted while parked is answered -EINTR after a moment's patience.
  */
-#ifndef FS_PARKING_H
-#define FS_PARKING_H
+#ifndef FS_OPS_PARKING_H
+#define FS_OPS_PARKING_H
 
 #include <fuse_lowlevel.h>
 #include <stdatomic.h>
