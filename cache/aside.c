@@ -417,6 +417,16 @@ void ticket_release(struct ticket *ticket)
 	pthread_mutex_unlock(&aside->lock);
 }
 
+/* Only the thread that holds a ticket changes its list, and what its errands want never changes. */
+bool aside_asked(const struct wanted *wanted)
+{
+	const struct claim *claim = held ? held->claims : NULL;
+
+	while (claim && !same(&claim->errand->wanted, wanted))
+		claim = claim->next_of_ticket;
+	return claim;
+}
+
 unsigned aside_pending(struct aside *aside)
 {
 	unsigned pending;

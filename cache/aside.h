@@ -68,6 +68,9 @@ void aside_close(struct aside *aside);
  */
 int aside_read(struct aside *aside, const struct wanted *wanted, struct record *record);
 
+/* Whether this thread holds a ticket that WANTED was asked for before: what it finds now was brought for it. */
+bool aside_asked(const struct wanted *wanted);
+
 /* How many records are waited for. */
 unsigned aside_pending(struct aside *aside);
 

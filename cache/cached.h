@@ -59,7 +59,8 @@ struct cached_stats {
 	uint64_t hits, misses; /* reads of packs */
 	uint64_t written;      /* bytes */
 	uint64_t evicted;      /* files */
-	uint64_t failures;     /* of writing */
+	uint64_t evicted_bytes;
+	uint64_t failures; /* of writing */
 };
 
 /* What this process saw so far. */

@@ -185,8 +185,10 @@ static int trim(struct cached *cached, uint64_t limit_bytes, bool pinned_too)
 		if (f.list[i].pinned && !pinned_too)
 			continue;
 		error = cached_remove_file(cached, &f.list[i].place);
-		if (!error)
+		if (!error) {
 			cached_count(cached, &cached->stats.evicted, 1);
+			cached_count(cached, &cached->stats.evicted_bytes, f.list[i].bytes);
+		}
 		if (!error || error == -ENOENT) {
 			f.bytes -= f.list[i].bytes;
 			error = 0;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +21,7 @@ struct source_state {
 	uint64_t rests_until_ns; /* 0: it does not rest */
 	uint64_t rest_ms;        /* the last one's length; 0: it answered since */
 	bool probed;             /* somebody tries whether it answers again */
+	bool told;               /* that reads wait for it */
 	int last;                /* why it rests */
 };
 
@@ -26,8 +29,11 @@ struct fetch {
 	const struct io *io;
 	uint64_t wait_ms;
 	bool offline;
+	void (*tell)(void *arg, struct remote *remote, int error);
+	void *arg;
 	size_t count;
 	struct aside *aside;
+	atomic_uint_fast64_t held, brought;
 	pthread_mutex_t lock; /* of the states, but for their stores, which do not change */
 	struct source_state states[];
 };
@@ -48,6 +54,8 @@ int fetch_open(const struct fetch_setup *setup, struct fetch **fetch)
 	f->io = setup->io;
 	f->wait_ms = setup->wait_ms;
 	f->offline = setup->offline;
+	f->tell = setup->tell;
+	f->arg = setup->arg;
 	f->count = setup->count;
 	for (size_t i = 0; i < setup->count; i++)
 		f->states[i].store = setup->stores[i];
@@ -73,6 +81,22 @@ void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts)
 	pthread_mutex_unlock(&fetch->lock);
 }
 
+size_t fetch_remotes(const struct fetch *fetch)
+{
+	return fetch->count;
+}
+
+struct remote_store *fetch_store(struct fetch *fetch, size_t i)
+{
+	return fetch->states[i].store;
+}
+
+void fetch_found(struct fetch *fetch, struct fetch_found *found)
+{
+	found->held = atomic_load_explicit(&fetch->held, memory_order_relaxed);
+	found->brought = atomic_load_explicit(&fetch->brought, memory_order_relaxed);
+}
+
 /* Of two failures the one that says more about the record: a remote that does not answer may still have it. */
 static int graver(int a, int b)
 {
@@ -90,28 +114,78 @@ static bool is_wrong(int error)
 	return error == -EBADMSG || error == -EPROTO;
 }
 
-/* Note how a remote answered, and let it rest where it failed. */
-static void note(struct fetch *f, struct source_state *state, int error)
+/* With the lock held: REMOTE failed, and said WHY. */
+static void note_failure(struct fetch *f, struct source_state *state, int error, const char *why)
+{
+	state->counts.failed = io_now(f->io);
+	state->counts.last_failure = error;
+	snprintf(state->counts.why, sizeof(state->counts.why), "%s", why);
+}
+
+/* With the lock held: let it rest, which did not answer. */
+static void begin_rest(struct fetch *f, struct source_state *state, int error)
 {
 	uint64_t jitter;
 
 	io_random(f->io, &jitter, sizeof(jitter));
+	state->counts.failures++;
+	state->counts.rests++;
+	state->last = error;
+	if (!state->rest_ms)
+		state->counts.silent_since = state->counts.failed;
+	state->rest_ms = state->rest_ms ? 2 * state->rest_ms : REST_FIRST_MS;
+	if (state->rest_ms > REST_MAX_MS)
+		state->rest_ms = REST_MAX_MS;
+	state->rests_until_ns =
+	    io_monotonic_ns(f->io) + (state->rest_ms - jitter % (state->rest_ms / 2)) * UINT64_C(1000000);
+}
+
+/* Note how a remote answered, and let it rest where it failed. */
+static void note(struct fetch *f, struct source_state *state, int error)
+{
+	struct remote *remote = remote_store_remote(state->store);
+	char why[REMOTE_WHY_SIZE] = "";
+	bool again = false;
+
+	if (error && error != -ENOENT)
+		remote_why(remote, why);
 	pthread_mutex_lock(&f->lock);
 	state->counts.records += error == 0;
 	state->counts.wrong += is_wrong(error);
-	if (!remote_may_pass(error)) {
+	if (error && error != -ENOENT)
+		note_failure(f, state, error, why);
+	if (remote_may_pass(error)) {
+		begin_rest(f, state, error);
+	} else {
+		again = state->told;
+		state->told = false;
 		state->rests_until_ns = 0;
 		state->rest_ms = 0;
-	} else {
-		state->counts.failures++;
-		state->last = error;
-		state->rest_ms = state->rest_ms ? 2 * state->rest_ms : REST_FIRST_MS;
-		if (state->rest_ms > REST_MAX_MS)
-			state->rest_ms = REST_MAX_MS;
-		state->rests_until_ns =
-		    io_monotonic_ns(f->io) + (state->rest_ms - jitter % (state->rest_ms / 2)) * UINT64_C(1000000);
+		state->counts.silent_since = (struct timespec){0};
 	}
 	pthread_mutex_unlock(&f->lock);
+	if (!error)
+		atomic_fetch_add_explicit(&f->brought, 1, memory_order_relaxed);
+	if (again && f->tell)
+		f->tell(f->arg, remote, 0);
+}
+
+/* A read begins to wait for the remotes that do not answer. */
+static void tell_waiting(struct fetch *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		struct source_state *state = &f->states[i];
+		bool news;
+		int error;
+
+		pthread_mutex_lock(&f->lock);
+		news = state->rest_ms && !state->told;
+		state->told = state->told || news;
+		error = state->last;
+		pthread_mutex_unlock(&f->lock);
+		if (news && f->tell)
+			f->tell(f->arg, remote_store_remote(state->store), error);
+	}
 }
 
 static int ask(const struct source_state *state, const struct wanted *wanted, struct record *record)
@@ -134,8 +208,10 @@ static bool may_ask(struct fetch *f, struct source_state *state, bool *probes, i
 	pthread_mutex_lock(&f->lock);
 	may = state->rests_until_ns <= now && !state->probed;
 	*probes = may && state->rest_ms;
-	if (*probes)
+	if (*probes) {
 		state->probed = true;
+		state->counts.retries++;
+	}
 	*rests = state->last;
 	*until_ns = state->rests_until_ns > now ? state->rests_until_ns : now + PROBE_MS * UINT64_C(1000000);
 	pthread_mutex_unlock(&f->lock);
@@ -188,6 +264,8 @@ static int ask_all(void *arg, const struct wanted *wanted, struct record *record
 		if (until < *until_ns)
 			*until_ns = until;
 	}
+	if (*failure)
+		tell_waiting(f);
 	return *failure ? -EAGAIN : said;
 }
 
@@ -251,6 +329,8 @@ static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct rec
 	if (!wanted->is_root && !wanted->at.offset)
 		return -ENOENT;
 	error = read_held(f, wanted, record);
+	if (!error && !aside_asked(wanted))
+		atomic_fetch_add_explicit(&f->held, 1, memory_order_relaxed);
 	if (error != -ENOENT)
 		return error;
 	if (f->offline)

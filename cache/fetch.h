@@ -6,7 +6,8 @@
  * left that could still answer, the read waits and tries again until the time that was set, or ends at once; whoever
  * the thread works for may give up meanwhile (cache/interrupt.h).  What is returned was checked against its id.
  *
- * A thread that holds a ticket (cache/aside.h) does not wait: where a remote is to be asked, the answer is -EINPROGRESS.
+ * A thread that holds a ticket (cache/aside.h) does not wait: where a remote is to be asked, the answer is
+ * -EINPROGRESS.
  *
  * Thread-safe; no lock is held while anything is waited for.
  */
@@ -23,8 +24,14 @@ struct fetch_setup {
 	const struct io *io;
 	struct remote_store *const *stores; /* in order; borrowed, the array is copied */
 	size_t count;
-	uint64_t wait_ms;      /* how long a read waits for remotes that fail; FETCH_FOR_EVER */
+	uint64_t wait_ms; /* how long a read waits for remotes that fail; FETCH_FOR_EVER */
 	bool offline;     /* no remote is asked: what is not on this machine is -ENETDOWN */
+	/*
+	 * Told of each remote once when a read begins to wait for it, which failed with ERROR, and once when it answers
+	 * again (ERROR 0).  By any thread, without a lock; may be NULL.
+	 */
+	void (*tell)(void *arg, struct remote *remote, int error);
+	void *arg;
 };
 
 /* 0 or -ENOMEM. */
@@ -46,13 +53,34 @@ int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *rec
 
 /* What became of the requests to remote number I, in the order of the setup. */
 struct fetch_counts {
-	uint64_t records;  /* that it gave */
-	uint64_t wrong;    /* answers that were not what was asked for */
-	uint64_t failures; /* that may pass */
-	bool resting;      /* it is being left alone */
+	uint64_t records;             /* that it gave */
+	uint64_t wrong;               /* answers that were not what was asked for */
+	uint64_t failures;            /* that may pass */
+	uint64_t rests;               /* how often it was left alone */
+	uint64_t retries;             /* how often it was asked whether it answers again */
+	bool resting;                 /* it is being left alone */
+	struct timespec silent_since; /* it has not answered since then; 0 seconds: it did, or was never asked */
+	struct timespec failed;       /* when it failed last, in whatever way; 0 seconds: never */
+	int last_failure;
+	char why[REMOTE_WHY_SIZE]; /* what it said then */
 };
 
 /* What remote number I did so far. */
 void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts);
+
+/* How many remotes there are. */
+size_t fetch_remotes(const struct fetch *fetch);
+
+/* The store on remote number I, borrowed. */
+struct remote_store *fetch_store(struct fetch *fetch, size_t i);
+
+/* Where records were found. */
+struct fetch_found {
+	uint64_t held;    /* on this machine, for those who did not have to wait */
+	uint64_t brought; /* from remotes */
+};
+
+/* All that were, so far. */
+void fetch_found(struct fetch *fetch, struct fetch_found *found);
 
 #endif

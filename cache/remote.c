@@ -8,10 +8,13 @@
 struct remote {
 	char *name;
 	char *url;
+	char *public_url;
+	const struct io *io;
 	const struct remote_kind *kind;
 	void *state;
 	struct credentials_source credentials;
-	atomic_uint_fast64_t requests, received, sent, failures;
+	atomic_uint_fast64_t requests, received, sent, failures, causes[REMOTE_CAUSES];
+	struct histogram durations;
 };
 
 const struct remote_kind *remote_kind_of(const char *url)
@@ -45,13 +48,16 @@ int remote_open_kind(const struct remote_setup *setup, const struct remote_kind 
 	r->credentials = setup->credentials;
 	r->name = strdup(setup->name);
 	r->url = strdup(setup->url);
+	r->public_url = strdup(setup->public_url ? setup->public_url : setup->url);
+	r->io = setup->io;
 	r->kind = kind;
-	if (r->name && r->url)
+	if (r->name && r->url && r->public_url)
 		error = kind->open(setup, &r->state);
 	if (error) {
 		close_source(&r->credentials);
 		free(r->name);
 		free(r->url);
+		free(r->public_url);
 		free(r);
 		return error;
 	}
@@ -77,6 +83,7 @@ void remote_close(struct remote *remote)
 	close_source(&remote->credentials);
 	free(remote->name);
 	free(remote->url);
+	free(remote->public_url);
 	free(remote);
 }
 
@@ -90,28 +97,85 @@ const char *remote_url(const struct remote *remote)
 	return remote->url;
 }
 
+const char *remote_public_url(const struct remote *remote)
+{
+	return remote->public_url;
+}
+
 static void count(atomic_uint_fast64_t *counter, uint64_t by)
 {
 	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
 }
 
-/* Count a request and how it ended; what is merely absent or present is no failure. */
-static int counted(struct remote *remote, int error)
+static enum remote_cause cause_of(int error)
+{
+	switch (-error) {
+	case ECONNREFUSED:
+		return REMOTE_REFUSED;
+	case ETIMEDOUT:
+		return REMOTE_TIMEOUT;
+	case ECONNRESET:
+	case ECONNABORTED:
+	case EPIPE:
+		return REMOTE_RESET;
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENETDOWN:
+		return REMOTE_UNREACHABLE;
+	case EKEYREJECTED:
+	case EACCES:
+	case EPERM:
+		return REMOTE_UNAUTHORISED;
+	case EREMOTEIO:
+	case EAGAIN:
+		return REMOTE_SERVER_ERROR;
+	case EPROTO:
+	case EBADMSG:
+		return REMOTE_WRONG_DATA;
+	default:
+		return REMOTE_OTHER;
+	}
+}
+
+const char *remote_cause_name(enum remote_cause cause)
+{
+	static const char *const names[REMOTE_CAUSES] = {
+	    [REMOTE_REFUSED] = "refused",
+	    [REMOTE_TIMEOUT] = "timeout",
+	    [REMOTE_RESET] = "reset",
+	    [REMOTE_UNREACHABLE] = "unreachable",
+	    [REMOTE_UNAUTHORISED] = "unauthorised",
+	    [REMOTE_SERVER_ERROR] = "server_error",
+	    [REMOTE_WRONG_DATA] = "wrong_data",
+	    [REMOTE_OTHER] = "other",
+	};
+
+	return names[cause];
+}
+
+/* Count a request that began at BEGAN_NS and how it ended; what is merely absent or present is no failure. */
+static int counted(struct remote *remote, uint64_t began_ns, int error)
 {
 	count(&remote->requests, 1);
-	if (error < 0 && error != -ENOENT && error != -EEXIST)
+	histogram_add(&remote->durations, io_monotonic_ns(remote->io) - began_ns);
+	if (error < 0 && error != -ENOENT && error != -EEXIST) {
 		count(&remote->failures, 1);
+		if (error != -EINTR)
+			count(&remote->causes[cause_of(error)], 1);
+	}
 	return error;
 }
 
 ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len)
 {
+	const uint64_t began_ns = io_monotonic_ns(remote->io);
 	ssize_t got = remote->kind->read(remote->state, path, offset, data, len);
 
 	/* A kind may have been told of more than was asked for. */
 	if (got > 0 && (size_t)got > len)
 		got = -EPROTO;
-	counted(remote, got < 0 ? (int)got : 0);
+	counted(remote, began_ns, got < 0 ? (int)got : 0);
 	if (got > 0)
 		count(&remote->received, (uint64_t)got);
 	return got;
@@ -154,12 +218,15 @@ int remote_read_file(struct remote *remote, const char *path, size_t limit, void
 
 int remote_stat(struct remote *remote, const char *path, struct remote_stat *st)
 {
-	return counted(remote, remote->kind->stat(remote->state, path, st));
+	const uint64_t began_ns = io_monotonic_ns(remote->io);
+
+	return counted(remote, began_ns, remote->kind->stat(remote->state, path, st));
 }
 
 int remote_put(struct remote *remote, const char *path, const struct remote_body *body, bool replace)
 {
-	int error = counted(remote, remote->kind->put(remote->state, path, body, replace));
+	const uint64_t began_ns = io_monotonic_ns(remote->io);
+	int error = counted(remote, began_ns, remote->kind->put(remote->state, path, body, replace));
 
 	if (!error)
 		count(&remote->sent, body->len);
@@ -168,12 +235,16 @@ int remote_put(struct remote *remote, const char *path, const struct remote_body
 
 int remote_remove(struct remote *remote, const char *path)
 {
-	return counted(remote, remote->kind->remove(remote->state, path));
+	const uint64_t began_ns = io_monotonic_ns(remote->io);
+
+	return counted(remote, began_ns, remote->kind->remove(remote->state, path));
 }
 
 int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg)
 {
-	return counted(remote, remote->kind->list(remote->state, folder, each, arg));
+	const uint64_t began_ns = io_monotonic_ns(remote->io);
+
+	return counted(remote, began_ns, remote->kind->list(remote->state, folder, each, arg));
 }
 
 void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE])
@@ -191,6 +262,18 @@ void remote_counts(const struct remote *remote, struct remote_counts *counts)
 	    .sent_bytes = atomic_load_explicit(&remote->sent, memory_order_relaxed),
 	    .failures = atomic_load_explicit(&remote->failures, memory_order_relaxed),
 	};
+	for (size_t i = 0; i < REMOTE_CAUSES; i++)
+		counts->causes[i] = atomic_load_explicit(&remote->causes[i], memory_order_relaxed);
+}
+
+void remote_count_wrong(struct remote *remote)
+{
+	count(&remote->causes[REMOTE_WRONG_DATA], 1);
+}
+
+struct histogram *remote_durations(struct remote *remote)
+{
+	return &remote->durations;
 }
 
 bool remote_may_pass(int error)

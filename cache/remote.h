@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "cache/credentials.h"
+#include "cache/histogram.h"
 #include "cache/io.h"
 
 #define REMOTE_PATH_SIZE 96 /* of a path in a store, with the NUL byte */
@@ -50,6 +51,7 @@ struct remote_setup {
 	const struct io *io;
 	const char *name; /* for messages */
 	const char *url;
+	const char *public_url;  /* the same without what is secret, for people; without, URL */
 	const char *endpoint;    /* of an S3 service: the URL of its server; without, Amazon's */
 	const char *region;      /* of a bucket: without, it is asked for */
 	const char *ssh_command; /* for a shell, instead of "ssh" */
@@ -101,6 +103,9 @@ const char *remote_name(const struct remote *remote);
 /* The same. */
 const char *remote_url(const struct remote *remote);
 
+/* The same, fit to be shown. */
+const char *remote_public_url(const struct remote *remote);
+
 /* Read up to LEN bytes at OFFSET of PATH: fewer only at its end.  Returns the count; -ENOENT. */
 ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len);
 
@@ -126,16 +131,39 @@ int remote_list(struct remote *remote, const char *folder, remote_each each, voi
 /* What the other side, or what leads there, said about the last failure; "" where that is nothing. */
 void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE]);
 
+/* What a request failed for. */
+enum remote_cause {
+	REMOTE_REFUSED,
+	REMOTE_TIMEOUT,
+	REMOTE_RESET,
+	REMOTE_UNREACHABLE,
+	REMOTE_UNAUTHORISED,
+	REMOTE_SERVER_ERROR,
+	REMOTE_WRONG_DATA, /* an answer that makes no sense, or is not what was asked for */
+	REMOTE_OTHER,
+	REMOTE_CAUSES,
+};
+
+/* "refused", "server_error". */
+const char *remote_cause_name(enum remote_cause cause);
+
 /* Requests made and bytes that came and went, so far. */
 struct remote_counts {
 	uint64_t requests;
 	uint64_t received_bytes;
 	uint64_t sent_bytes;
 	uint64_t failures;
+	uint64_t causes[REMOTE_CAUSES]; /* of failures, but for requests that were given up; and of wrong data */
 };
 
 /* What REMOTE did so far. */
 void remote_counts(const struct remote *remote, struct remote_counts *counts);
+
+/* Count that what came was not what was asked for, as who checks it found. */
+void remote_count_wrong(struct remote *remote);
+
+/* How long its requests took, borrowed. */
+struct histogram *remote_durations(struct remote *remote);
 
 /* Whether the failure ERROR may pass by itself: a retry makes sense. */
 bool remote_may_pass(int error);

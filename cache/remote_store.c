@@ -69,6 +69,11 @@ struct remote *remote_store_remote(struct remote_store *store)
 	return store->remote;
 }
 
+struct cached *remote_store_cached(struct remote_store *store)
+{
+	return store->cached;
+}
+
 char *remote_store_pack_path(const struct pack_id *id, const char *suffix, char path[REMOTE_PATH_SIZE])
 {
 	_Static_assert(SHELF_PATH_SIZE <= REMOTE_PATH_SIZE, "a path fits");
@@ -103,6 +108,8 @@ int remote_store_check(struct remote_store *store)
 	error = !text ? -ENOMEM : strlen(text) != len ? -EBADMSG : store_check_version(text);
 	free(text);
 	free(data);
+	if (error == -EBADMSG)
+		remote_count_wrong(store->remote);
 	if (!error) {
 		pthread_mutex_lock(&store->lock);
 		store->good = true;
@@ -250,6 +257,8 @@ static int read_at(struct remote_store *store, unsigned kind, const struct id *i
 		             : windows_read(store->windows, &at->pack, path, at->offset, data, len, &kept);
 		if (!error)
 			error = decode(store, at, data, len, kind, id, record);
+		if (error == -EBADMSG && !held && !kept)
+			remote_count_wrong(store->remote);
 		/* What was kept may be damaged; the remote is asked once more. */
 		if (error != -EBADMSG || !kept)
 			break;
@@ -330,6 +339,8 @@ int remote_store_read_root(struct remote_store *store, const struct id *id, stru
 	if (error)
 		return error == -EFBIG ? -EBADMSG : error == -ENOENT ? confirm_absence(store) : error;
 	error = store_decode_root(data, len, id, record);
+	if (error == -EBADMSG)
+		remote_count_wrong(store->remote);
 	if (!error && store->cached)
 		cached_write_root(store->cached, store->key, id, data, len);
 	free(data);

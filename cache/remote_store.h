@@ -26,6 +26,9 @@ void remote_store_close(struct remote_store *store);
 /* What it lies on, borrowed. */
 struct remote *remote_store_remote(struct remote_store *store);
 
+/* What is kept of it, borrowed; may be NULL. */
+struct cached *remote_store_cached(struct remote_store *store);
+
 /*
  * Whether there is a store that this program knows: its version file is read the first time and remembered once it is
  * good.  0; -ENOENT where there is none; -EBADMSG, -ENOTSUP.

@@ -72,3 +72,15 @@ const char *counters_name(uint32_t opcode)
 {
 	return opcode < COUNTERS_REQUESTS ? names[opcode] : NULL;
 }
+
+const char *counters_kind_name(enum counters_kind kind)
+{
+	static const char *const kinds[COUNTERS_KINDS] = {
+	    [COUNTERS_OTHER] = "other",
+	    [COUNTERS_LOOKUP] = "lookup",
+	    [COUNTERS_READ] = "read",
+	    [COUNTERS_READDIR] = "readdir",
+	};
+
+	return kinds[kind];
+}

@@ -322,7 +322,7 @@ int mount_open(const struct mount_setup *setup, struct mount **mount, char **mes
 	if (m->signals < 0 || m->ended < 0)
 		goto fail;
 	say_begin();
-	err = parking_open(&m->counters->parked, &m->world.parking);
+	err = parking_open(m->counters, &m->world.parking);
 	if (!err)
 		err = open_session(setup, m);
 	if (!err)

@@ -137,8 +137,10 @@ static int run_lookup(struct call *call)
 	struct view *view = ops_begin(call);
 	struct fuse_entry_param param = {0};
 	struct view_entry entry;
-	int err = view_lookup(view, call->ino, call->name, &entry);
+	int err;
 
+	call->kind = COUNTERS_LOOKUP;
+	err = view_lookup(view, call->ino, call->name, &entry);
 	if (err)
 		return ops_failed(call, err);
 	param.ino = entry.id;
@@ -223,9 +225,11 @@ static int run_read(struct call *call)
 {
 	struct view *view = ops_begin(call);
 	struct view_bytes bytes;
-	int err = call->offset < 0 ? -EINVAL
-	                           : view_read(view, call->ino, (uint64_t)call->offset, scratch, call->size, &bytes);
+	int err = -EINVAL;
 
+	call->kind = COUNTERS_READ;
+	if (call->offset >= 0)
+		err = view_read(view, call->ino, (uint64_t)call->offset, scratch, call->size, &bytes);
 	if (err)
 		return ops_failed(call, err);
 	fuse_reply_buf(call->req, bytes.data, bytes.len);

@@ -68,6 +68,7 @@ static int list(struct call *call, view_each add, bool counted)
 	struct answer answer = {.req = call->req, .view = ops_begin(call), .data = ops_scratch(), .size = call->size};
 	int err = call->offset < 0 ? -EINVAL : view_list(answer.view, call->ino, (uint64_t)call->offset, add, &answer);
 
+	call->kind = COUNTERS_READDIR;
 	/* An error behind entries is told when the kernel comes back for what is behind them. */
 	if (err && answer.len == 0)
 		return ops_failed(call, err);

@@ -25,7 +25,7 @@ struct parking {
 	pthread_mutex_t lock; /* of all below, and of what of calls is private */
 	pthread_cond_t work;
 	struct list parked, leaving, ready;
-	_Atomic uint64_t *count; /* in any list */
+	struct counters *counters;
 	unsigned idle;
 	unsigned threads_count;
 	pthread_t threads[THREADS_MAX];
@@ -48,7 +48,7 @@ static void enlist(struct parking *p, struct call *call, enum call_state state)
 	call->link = list->end;
 	*list->end = call;
 	list->end = &call->next;
-	atomic_fetch_add_explicit(p->count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&p->counters->parked, 1, memory_order_relaxed);
 }
 
 /* With the lock held: out of its list. */
@@ -59,7 +59,7 @@ static void delist(struct parking *p, struct call *call)
 		call->next->link = call->link;
 	else
 		list_of(p, call)->end = call->link;
-	atomic_fetch_sub_explicit(p->count, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&p->counters->parked, 1, memory_order_relaxed);
 	call->state = CALL_RUNNING;
 }
 
@@ -98,9 +98,20 @@ static void on_interrupt(fuse_req_t req, void *data)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* CALL was answered. */
+static void count_answered(struct parking *p, const struct call *call)
+{
+	const uint64_t now = io_monotonic_ns(io_system());
+
+	histogram_add(&p->counters->durations[call->kind], now - call->began_ns);
+	if (call->parked_ns)
+		histogram_add(&p->counters->waits, now - call->parked_ns);
+}
+
 static void end(struct call *call)
 {
 	ops_fail(call->req, -EINTR);
+	count_answered(call->parking, call);
 	ticket_release(&call->ticket);
 	free(call);
 }
@@ -178,14 +189,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
-int parking_open(_Atomic uint64_t *count, struct parking **parking)
+int parking_open(struct counters *counters, struct parking **parking)
 {
 	struct parking *p = calloc(1, sizeof(*p));
 	int error;
 
 	if (!p)
 		return -ENOMEM;
-	p->count = count;
+	p->counters = counters;
 	p->parked.end = &p->parked.first;
 	p->leaving.end = &p->leaving.first;
 	p->ready.end = &p->ready.first;
@@ -244,6 +255,10 @@ static bool park(struct parking *p, struct call *call)
 {
 	bool parked;
 
+	if (!call->parked_ns) {
+		call->parked_ns = io_monotonic_ns(io_system());
+		atomic_fetch_add_explicit(&p->counters->parked_all, 1, memory_order_relaxed);
+	}
 	/* Before it is seen by others: whoever takes it undoes this first. */
 	fuse_req_interrupt_func(call->req, on_interrupt, call);
 	pthread_mutex_lock(&p->lock);
@@ -261,6 +276,8 @@ struct call *parking_run(struct parking *parking, struct call *call)
 {
 	int error;
 
+	if (!call->began_ns)
+		call->began_ns = io_monotonic_ns(io_system());
 	call->parking = parking;
 	call->ticket.ready = on_ready;
 	for (;;) {
@@ -274,6 +291,7 @@ struct call *parking_run(struct parking *parking, struct call *call)
 			return NULL;
 		fuse_req_interrupt_func(call->req, NULL, NULL);
 	}
+	count_answered(parking, call);
 	ticket_release(&call->ticket);
 	return call;
 }

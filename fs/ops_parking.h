@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "cache/aside.h"
+#include "fs/counters.h"
 
 #define CALL_NAME_MAX 1024 /* of a name in a request, as the kernel has it */
 
@@ -30,19 +31,23 @@ struct call {
 	uint64_t ino;
 	size_t size;
 	off_t offset;
+	enum counters_kind kind; /* RUN says it */
 	/* private: */
 	struct ticket ticket;
 	struct parking *parking;
 	struct call *next, **link;
 	int state;
-	bool again;      /* what it waited for came before it was parked */
-	uint64_t end_ns; /* when it is given up, being interrupted; 0: it is wanted */
+	bool again; /* what it waited for came before it was parked */
+	uint64_t began_ns;
+	uint64_t parked_ns; /* when it was parked first; 0: it was not */
+	uint64_t end_ns;    /* when it is given up, being interrupted; 0: it is wanted */
 	/* public again; it is long, and mostly not used: */
 	char name[CALL_NAME_MAX + 1];
 };
 
-/* *COUNT (borrowed) is how many are parked, at any time.  0; -ENOMEM; -EAGAIN where no thread can be made. */
-int parking_open(_Atomic uint64_t *count, struct parking **parking);
+/* What is parked and how long all take is counted in COUNTERS (borrowed).  0; -ENOMEM; -EAGAIN where no thread can be
+ * made. */
+int parking_open(struct counters *counters, struct parking **parking);
 
 /* Answer -EINTR to all that is parked, end the threads, free.  Nothing may be running.  NULL is ignored. */
 void parking_close(struct parking *parking);

@@ -19,6 +19,7 @@ struct source {
 	void *find_arg;
 	atomic_uint_fast64_t pages_loaded;
 	atomic_uint_fast64_t chunks_loaded;
+	atomic_uint_fast64_t records_found;
 };
 
 /* What a load needs to know beside the key. */
@@ -73,7 +74,12 @@ uint64_t source_chunks_loaded(const struct source *s)
 	return atomic_load_explicit(&s->chunks_loaded, memory_order_relaxed);
 }
 
-static struct fetch *find_fetch(const struct source *s)
+uint64_t source_records_found(const struct source *s)
+{
+	return atomic_load_explicit(&s->records_found, memory_order_relaxed);
+}
+
+struct fetch *source_fetch(const struct source *s)
 {
 	return s->find ? s->find(s->find_arg) : NULL;
 }
@@ -92,7 +98,7 @@ static int either(int local, int remote)
 
 bool source_has_fetch(const struct source *source)
 {
-	return find_fetch(source);
+	return source_fetch(source);
 }
 
 static int read_record(struct source *s, unsigned kind, const struct id *id, const struct locator *hint,
@@ -104,8 +110,10 @@ static int read_record(struct source *s, unsigned kind, const struct id *id, con
 		r = store_writer_read(s->writer, kind, id, hint, record);
 	else if (s->store)
 		r = store_read(s->store, kind, id, hint, record);
+	if (!r)
+		atomic_fetch_add_explicit(&s->records_found, 1, memory_order_relaxed);
 	if (may_be_elsewhere(r)) {
-		struct fetch *fetch = find_fetch(s);
+		struct fetch *fetch = source_fetch(s);
 
 		r = fetch ? either(r, fetch_read(fetch, kind, id, hint, record)) : r;
 	}
@@ -119,10 +127,12 @@ static int read_root(struct source *s, const struct id *id, struct record *recor
 	struct fetch *fetch;
 	int r;
 
-	if (root_error == 0)
+	if (root_error == 0) {
+		atomic_fetch_add_explicit(&s->records_found, 1, memory_order_relaxed);
 		return 0;
+	}
 	r = read_record(s, RECORD_PAGE, id, NULL, record);
-	fetch = may_be_elsewhere(r) ? find_fetch(s) : NULL;
+	fetch = may_be_elsewhere(r) ? source_fetch(s) : NULL;
 	if (fetch)
 		r = either(r, fetch_read_root(fetch, id, record));
 	return r == -ENODATA && root_error != -ENOENT ? root_error : r;

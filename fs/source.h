@@ -29,6 +29,9 @@ void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), v
 /* Whether what the store does not have may come from elsewhere. */
 bool source_has_fetch(const struct source *source);
 
+/* What FIND answers now, borrowed; NULL for nothing. */
+struct fetch *source_fetch(const struct source *source);
+
 /* Free; nothing may be pinned. */
 void source_close(struct source *source);
 
@@ -69,5 +72,8 @@ uint64_t source_pages_loaded(const struct source *s);
 
 /* The same of chunks. */
 uint64_t source_chunks_loaded(const struct source *s);
+
+/* How many records the store had. */
+uint64_t source_records_found(const struct source *s);
 
 #endif

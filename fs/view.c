@@ -20,6 +20,7 @@ int view_open(const struct view_setup *setup, struct view **view)
 	v->world = setup->world;
 	v->uid = setup->uid;
 	v->gid = setup->gid;
+	v->version = setup->version ? setup->version : "unknown";
 	v->since = io_now(io_system());
 	v->mountpoint = strdup(setup->mountpoint);
 	err = v->mountpoint ? 0 : -ENOMEM;

@@ -5,14 +5,14 @@
  * listed
  *     /@REV/          a commit's tree, datasets in place of their pointers (fs/place.h)
  *     /@A..B/         added, modified, deleted: what changed in the datasets between two commits
- *     /.revfs/        status, counters, errors: texts of the moment of their look-up
+ *     /.revfs/        status, counters, metrics, errors: texts of the moment of their look-up
  *
  * What moves is a link to what does not.  Below a commit nothing ever changes.  Every function answers for one request
  * of the kernel, with 0, a count, or the -errno that the kernel is to be told: -EIO stands for whatever is damaged or
  * missing, whose reason is kept (`user.revfs.error`, .revfs/errors).
  *
- * Thread-safe.  The parts: view_refs.c, view_data.c, view_range.c, view_live.c, view_xattr.c; they share
- * fs/view_parts.h.
+ * Thread-safe.  The parts: view_refs.c, view_data.c, view_range.c, view_live.c, view_metrics.c, view_xattr.c;
+ * they share fs/view_parts.h.
  */
 #ifndef FS_VIEW_H
 #define FS_VIEW_H
@@ -24,6 +24,7 @@
 #include <sys/statvfs.h>
 
 #include "cache/memory.h"
+#include "cache/wire.h"
 #include "fs/counters.h"
 #include "fs/node.h"
 #include "fs/place.h"
@@ -36,6 +37,7 @@ struct view;
 struct view_setup {
 	struct place_world world; /* borrowed; the source may be NULL: no dataset can be read */
 	const char *mountpoint;   /* for the status; copied */
+	const char *version;      /* of the program, for the metrics; static, or NULL */
 	const int *nodes;         /* NULL: begin anew; else the two descriptors of a node table to go on with */
 	uid_t uid;                /* owner of everything */
 	gid_t gid;
@@ -49,6 +51,12 @@ void view_close(struct view *view);
 
 /* What requests and bytes are counted in. */
 struct counters *view_counters(struct view *view);
+
+/*
+ * Append what the mount did and does to TEXT, in numbers: OpenMetrics 1.0.0.  Of remotes, the first as many are told as
+ * fit into LIMIT bytes.
+ */
+void view_metrics(struct view *view, size_t limit, struct buffer *text);
 
 /* The node table, for whoever follows this process. */
 struct node_table *view_nodes(struct view *view);

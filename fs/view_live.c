@@ -35,25 +35,65 @@ static void put_number(struct buffer *text, const char *name, uint64_t number)
 	put(text, "%s %llu\n", name, (unsigned long long)number);
 }
 
+static void put_time(struct buffer *text, const char *before, const struct timespec *time)
+{
+	char words[32];
+	struct tm tm;
+
+	gmtime_r(&time->tv_sec, &tm);
+	strftime(words, sizeof(words), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	put(text, "%s%s", before, words);
+}
+
+/* Why ERROR was met, which the remote explained by WHY, without what would break the line. */
+static void put_reason(struct buffer *text, int error, const char *why)
+{
+	const char *words = *why ? why : strerrordesc_np(-error);
+
+	put(text, ": ");
+	for (words = words ? words : "unknown error"; *words; words++)
+		buffer_put8(text, (unsigned char)*words < ' ' ? ' ' : (uint8_t)*words);
+}
+
+static void put_remote(struct buffer *text, struct fetch *fetch, size_t i)
+{
+	struct remote *remote = remote_store_remote(fetch_store(fetch, i));
+	struct remote_counts requests;
+	struct fetch_counts counts;
+
+	fetch_counts(fetch, i, &counts);
+	remote_counts(remote, &requests);
+	put(text, "remote %s %s, ", remote_name(remote), remote_public_url(remote));
+	if (counts.silent_since.tv_sec)
+		put_time(text, "resting since ", &counts.silent_since);
+	else
+		put(text, "%s", requests.requests ? "answering" : "never asked");
+	if (counts.failed.tv_sec) {
+		put_time(text, ", failed last ", &counts.failed);
+		put_reason(text, counts.last_failure, counts.why);
+	}
+	buffer_put8(text, '\n');
+}
+
 static void format_status(struct view *view, struct buffer *text)
 {
 	struct node_stats nodes;
-	char since[32];
-	struct tm tm;
+	struct fetch *fetch = view->world.source ? source_fetch(view->world.source) : NULL;
 
-	gmtime_r(&view->since.tv_sec, &tm);
-	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	node_stats(view->nodes, &nodes);
 	put(text, "repository %s\n", repo_git_dir(view->world.repo));
 	put(text, "mountpoint %s\n", view->mountpoint);
 	put(text, "reader %s\n", repo_reader_name(view->world.repo));
 	put_number(text, "pid", (uint64_t)getpid());
-	put(text, "since %s\n", since);
+	put_time(text, "since ", &view->since);
+	buffer_put8(text, '\n');
 	put_number(text, "nodes", nodes.nodes);
 	put_number(text, "node_bytes", nodes.bytes);
 	put_number(text, "requests", counters_sum(&view->counters));
 	put_number(text, "bytes", atomic_load(&view->counters.bytes));
 	put_number(text, "failures", atomic_load(&view->counters.failures));
+	for (size_t i = 0; fetch && i < fetch_remotes(fetch); i++)
+		put_remote(text, fetch, i);
 }
 
 static void format_counters(struct view *view, struct buffer *text)
@@ -81,11 +121,17 @@ static void format_errors(struct view *view, struct buffer *text)
 	failures_format(view->failures, text);
 }
 
+static void format_metrics(struct view *view, struct buffer *text)
+{
+	view_metrics(view, TEXT_MAX, text);
+}
+
 /* The files; their cookies are their places here and 3. */
 static const struct live {
 	const char *name;
 	void (*format)(struct view *view, struct buffer *text);
-} files[] = {{"status", format_status}, {"counters", format_counters}, {"errors", format_errors}};
+} files[] = {
+    {"status", format_status}, {"counters", format_counters}, {"errors", format_errors}, {"metrics", format_metrics}};
 #define FILES (sizeof(files) / sizeof(files[0]))
 
 static void fill_root(struct view *view, const struct node_key *key, struct stat *attr)

@@ -27,6 +27,7 @@ struct view {
 	struct shown *shown;
 	struct counters counters;
 	char *mountpoint;
+	const char *version;
 	struct timespec since;
 	uid_t uid;
 	gid_t gid;

@@ -8,7 +8,9 @@
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"foreground", no_argument, NULL, 'f'}, {0}};
+	enum { METRICS_FILE = COMMAND_LONG };
+	static const struct option options[] = {
+	    {"foreground", no_argument, NULL, 'f'}, {"metrics-file", required_argument, NULL, METRICS_FILE}, {0}};
 	struct server server = {0};
 	int option, status;
 
@@ -18,7 +20,8 @@ static int run(int argc, char **argv)
 			server.foreground = true;
 			continue;
 		}
-		status = mount_options_parse(&server.options, optarg);
+		status = option == METRICS_FILE ? mount_options_set_metrics_file(&server.options, optarg)
+		                                : mount_options_parse(&server.options, optarg);
 		if (status)
 			return status;
 	}
@@ -34,6 +37,6 @@ static int run(int argc, char **argv)
 const struct command command_mount = {
     .name = "mount",
     .run = run,
-    .usage = "revfs mount [-f] [-o OPT,...] [REPOSITORY] MOUNTPOINT",
+    .usage = "revfs mount [-f] [--metrics-file PATH] [-o OPT,...] [REPOSITORY] MOUNTPOINT",
     .summary = "show all revisions as folders",
 };

@@ -1,26 +1,14 @@
 /*
  * revfs mounts: what is mounted, by whom, and what was read.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "cache/io.h"
+#include "tools/asker.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/registry.h"
-
-#define COUNTERS ".revfs/counters"
-#define COUNTERS_MAX 65536
-
-/* How long a server may take to tell them. */
-#define ANSWER_MS 3000
 
 /* The number behind NAME at the beginning of a line of TEXT; false where there is none. */
 static bool find_number(const char *text, const char *name, uint64_t *number)
@@ -45,58 +33,19 @@ struct work {
 	uint64_t bytes;
 };
 
-/* Ask the mount; called in a process of its own, which writes what it learned to FD. */
-static void ask_mount(const struct registered *mount, int fd)
-{
-	struct work work = {0};
-	char *path;
-	void *text;
-	size_t len;
-	ssize_t count;
-
-	if (asprintf(&path, "%s/" COUNTERS, mount->mountpoint) < 0)
-		return;
-	if (io_read_file(io_system(), AT_FDCWD, path, COUNTERS_MAX, &text, &len) == 0)
-		work.known = find_number(text, "requests", &work.requests) && find_number(text, "bytes", &work.bytes);
-	count = write(fd, &work, sizeof(work));
-	(void)count;
-}
-
-/* A server that hangs lets nobody go who asks it: a child asks, and is left behind where no answer comes. */
 static void ask(const struct registered *mount, struct work *work)
 {
-	struct pollfd answer = {.events = POLLIN};
-	struct work answered;
-	int ends[2], ready;
-	pid_t child;
+	struct asker asker = {0}, *all[] = {&asker};
+	const char *text;
 
 	*work = (struct work){0};
-	if (!mount->alive || pipe2(ends, O_CLOEXEC))
+	if (!mount->alive || asker_begin(&asker, mount->mountpoint, "counters"))
 		return;
-	fflush(NULL);
-	child = fork();
-	if (child == 0) {
-		int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-		/* Whoever reads what this command prints does not wait for a child that was left behind. */
-		for (int fd = STDIN_FILENO; nothing >= 0 && fd <= STDERR_FILENO; fd++)
-			dup2(nothing, fd);
-		close(ends[0]);
-		ask_mount(mount, ends[1]);
-		_exit(EXIT_DONE);
-	}
-	close(ends[1]);
-	if (child > 0) {
-		answer.fd = ends[0];
-		do
-			ready = poll(&answer, 1, ANSWER_MS);
-		while (ready < 0 && errno == EINTR);
-		if (ready > 0 && read(ends[0], &answered, sizeof(answered)) == sizeof(answered))
-			*work = answered;
-		kill(child, SIGKILL);
-		waitpid(child, NULL, ready > 0 ? 0 : WNOHANG);
-	}
-	close(ends[0]);
+	asker_wait(all, 1, ASKER_WAIT_MS);
+	text = asker_text(&asker);
+	work->known =
+	    text && find_number(text, "requests", &work->requests) && find_number(text, "bytes", &work->bytes);
+	asker_end(&asker);
 }
 
 static json_t *number_or_null(bool known, uint64_t number)

@@ -14,22 +14,6 @@
 /* A server drains what is open before it ends; nothing is open behind an unmount that was not lazy. */
 #define WAIT_MS 10000
 
-/* The absolute path of TYPED without links, malloc'ed; a mountpoint itself is not touched: a dead one would not answer.
- */
-static char *find_path(const char *typed)
-{
-	char *path = path_absolute(typed), *real;
-
-	if (!path || mountpoint_is_ours(path, NULL) == 1)
-		return path;
-	/* A link to a mountpoint, then. */
-	real = realpath(path, NULL);
-	if (!real)
-		return path;
-	free(path);
-	return real;
-}
-
 struct search {
 	const char *path;
 	struct registered found;
@@ -68,7 +52,7 @@ static int unmount(const char *path)
 
 static int unmount_typed(const char *typed)
 {
-	char *path = find_path(typed);
+	char *path = path_mountpoint(typed);
 	int status;
 
 	if (!path)

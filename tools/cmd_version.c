@@ -5,8 +5,8 @@
 
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/version.h"
 
-#define VERSION "0.1.0"
 #define FORMAT "1.0"
 
 static int run(int argc, char **argv)

@@ -31,6 +31,7 @@ extern const struct command command_remote;
 extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;
+extern const struct command command_top;
 extern const struct command command_umount;
 extern const struct command command_unbundle;
 extern const struct command command_unpin;

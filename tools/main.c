@@ -42,6 +42,7 @@ static const struct command *const table[] = {
 	&command_serve,
 	&command_snapshot,
 	&command_status,
+	&command_top,
 	&command_umount,
 	&command_unbundle,
 	&command_unpin,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +93,23 @@ bad:
 	return fail_usage("mount option '%s' needs a size, such as 512m", option);
 }
 
+int mount_options_set_metrics_file(struct mount_options *options, const char *path)
+{
+	char folder[PATH_MAX] = "";
+	size_t len = strlen(path);
+	int count;
+
+	if (!len || path[len - 1] == '/')
+		return fail_usage("the metrics need the name of a file, not '%s'", path);
+	if (path[0] != '/' && !getcwd(folder, sizeof(folder)))
+		return fail(exit_code_of(-errno), "cannot find the current directory: %s", strerror(errno));
+	count =
+	    snprintf(options->metrics_file, sizeof(options->metrics_file), "%s%s%s", folder, *folder ? "/" : "", path);
+	if (count < 0 || (size_t)count >= sizeof(options->metrics_file))
+		return fail_usage("the path of the metrics is too long: '%s'", path);
+	return 0;
+}
+
 static int parse_option(struct mount_options *options, const char *option)
 {
 	if (strcmp(option, "allow_other") == 0) {
@@ -112,6 +130,8 @@ static int parse_option(struct mount_options *options, const char *option)
 		options->offline = true;
 		return 0;
 	}
+	if (strncmp(option, "metrics-file=", 13) == 0)
+		return mount_options_set_metrics_file(options, option + 13);
 	if (!*option || is_ignored(option))
 		return 0;
 	if (strcmp(option, "rw") == 0)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/mountpoint.h"
+
 /* Append the components of TEXT to the clean path in OUT, which has room.  Returns 0 or -EXDEV. */
 static int append(char *out, const char *text)
 {
@@ -127,4 +129,18 @@ char *path_absolute(const char *typed)
 	free(folder);
 	free(copy);
 	return path;
+}
+
+char *path_mountpoint(const char *typed)
+{
+	char *path = path_absolute(typed), *real;
+
+	if (!path || mountpoint_is_ours(path, NULL) == 1)
+		return path;
+	/* A link to a mountpoint, then. */
+	real = realpath(path, NULL);
+	if (!real)
+		return path;
+	free(path);
+	return real;
 }

@@ -24,4 +24,10 @@ char *path_join(const char *dir, const char *name);
  * malloc'ed; NULL where the folder is not there (errno), or memory. */
 char *path_absolute(const char *typed);
 
+/*
+ * The same without links where TYPED is or leads to a mountpoint, which itself is not touched: a dead one would not
+ * answer.
+ */
+char *path_mountpoint(const char *typed);
+
 #endif

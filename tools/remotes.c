@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <syslog.h>
 
 #include "tools/aws_place.h"
 #include "tools/cache_place.h"
@@ -238,9 +239,12 @@ int remotes_open_one(const struct repo *repo, const struct remotes_item *item, s
 	    .program = item->program,
 	};
 	int error = credentials_open(repo, item, &setup.credentials);
+	char *public_url;
 
 	if (error)
 		return error;
+	public_url = url_public(item->url);
+	setup.public_url = public_url ? public_url : "";
 	if (!strncmp(item->url, "s3://", 5) && !aws_place_find(item->profile, &region, &endpoint)) {
 		setup.region = item->region ? item->region : region;
 		setup.endpoint = item->endpoint ? item->endpoint : endpoint;
@@ -248,6 +252,7 @@ int remotes_open_one(const struct repo *repo, const struct remotes_item *item, s
 	error = remote_open(&setup, remote);
 	free(region);
 	free(endpoint);
+	free(public_url);
 	return error;
 }
 
@@ -289,6 +294,20 @@ static void open_cache(struct remotes *r, struct config *config)
 	cache_place_release(&place);
 }
 
+static void log_remote(void *arg, struct remote *remote, int error)
+{
+	char why[REMOTE_WHY_SIZE] = "";
+
+	(void)arg;
+	if (!error) {
+		syslog(LOG_NOTICE, "the remote '%s' answers again", remote_name(remote));
+		return;
+	}
+	remote_why(remote, why);
+	syslog(LOG_WARNING, "the remote '%s' does not answer: %s%s%s; reads wait for it", remote_name(remote),
+	       error_text(error), *why ? ": " : "", why);
+}
+
 static void open_all(struct remotes *r)
 {
 	struct fetch_setup setup = {.io = io_system()};
@@ -305,6 +324,7 @@ static void open_all(struct remotes *r)
 		open_cache(r, config);
 	config_close(config);
 	setup.offline = r->wait.offline;
+	setup.tell = r->wait.log ? log_remote : NULL;
 	r->remotes = calloc(count + 1, sizeof(struct remote *));
 	r->stores = calloc(count + 1, sizeof(struct remote_store *));
 	for (size_t i = 0; r->remotes && r->stores && i < count; i++)

@@ -51,6 +51,7 @@ struct remotes_wait {
 	int64_t usual_s; /* where the setting io-timeout says nothing */
 	int64_t asked_s; /* what the user asked for now: goes over the setting; -1: nothing */
 	bool offline;    /* no remote is asked */
+	bool log;        /* to the log: which remote reads wait for, and that it answers again */
 };
 
 #define REMOTES_WAIT_COMMAND_S 60

@@ -17,9 +17,11 @@
 #include "fs/mountpoint.h"
 #include "fs/spool.h"
 #include "tools/command.h"
+#include "tools/metrics_file.h"
 #include "tools/path.h"
 #include "tools/registry.h"
 #include "tools/session.h"
+#include "tools/version.h"
 
 /* --- the mountpoint --- */
 
@@ -176,7 +178,9 @@ static int serve(const struct server *server, const struct session *session, str
 	const char *source = tree ? tree : repo_git_dir(session->repo);
 	struct mount_setup setup = {
 	    .view = view, .mountpoint = mountpoint, .source = source, .allow_other = server->options.allow_other};
+	struct metrics_file *metrics = NULL;
 	struct mount *mount;
+	bool ended;
 	char *said;
 	int err, status;
 
@@ -189,9 +193,14 @@ static int serve(const struct server *server, const struct session *session, str
 	err = registry_add(mountpoint, source);
 	if (err)
 		warn("'%s' is mounted, but 'revfs mounts' will not list it: %s", mountpoint, error_text(err));
+	err = *server->options.metrics_file ? metrics_file_open(view, server->options.metrics_file, &metrics) : 0;
+	if (err)
+		warn("the metrics are not written to '%s': %s", server->options.metrics_file, error_text(err));
 	if (ready >= 0)
 		leave_caller(ready);
-	if (!mount_wait(mount)) {
+	ended = mount_wait(mount);
+	metrics_file_close(metrics);
+	if (!ended) {
 		/* What is still open fails from now on: threads may hang in it, so that nothing can be freed. */
 		registry_remove();
 		_exit(EXIT_DONE);
@@ -208,8 +217,10 @@ static int serve_repository(const struct server *server, const char *mountpoint,
 	    .usual_s = REMOTES_WAIT_MOUNT_S,
 	    .asked_s = server->options.io_timeout_s,
 	    .offline = server->options.offline,
+	    .log = true,
 	};
-	struct view_setup setup = {.mountpoint = mountpoint, .uid = server->options.uid, .gid = server->options.gid};
+	struct view_setup setup = {
+	    .mountpoint = mountpoint, .version = VERSION, .uid = server->options.uid, .gid = server->options.gid};
 	struct spool *spool = NULL;
 	struct session session;
 	struct view *view = NULL;

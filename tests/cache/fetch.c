@@ -69,9 +69,24 @@ static void fill_remotes(void)
 		fake_remote_put(urls[i], STORE_VERSION_FILE, STORE_VERSION_TEXT, strlen(STORE_VERSION_TEXT));
 }
 
+static struct told {
+	_Atomic unsigned waits, answers;
+	_Atomic int error;
+} told[REMOTES]; /* by remote */
+
+static void tell(void *arg, struct remote *remote, int error)
+{
+	struct told *of = (struct told *)arg + (remote_name(remote)[0] - 'a');
+
+	of->waits += error != 0;
+	of->answers += error == 0;
+	of->error = error;
+}
+
 static void open_fetch(uint64_t wait_ms)
 {
-	const struct fetch_setup setup = {.io = &fault.io, .stores = stores, .count = REMOTES, .wait_ms = wait_ms};
+	const struct fetch_setup setup = {
+	    .io = &fault.io, .stores = stores, .count = REMOTES, .wait_ms = wait_ms, .tell = tell, .arg = told};
 
 	fetch_close(fetch);
 	assert_int_equal(fetch_open(&setup, &fetch), 0);
@@ -82,6 +97,7 @@ static int set_up(void **state)
 	*state = (void *)(uintptr_t)scratch_open_in_memory();
 	fake_remote_clear();
 	fill_remotes();
+	memset(told, 0, sizeof(told));
 	fault_init(&fault, io_system());
 	for (size_t i = 0; i < REMOTES; i++) {
 		assert_int_equal(
@@ -279,6 +295,65 @@ static void the_wait_is_as_long_as_was_asked(void **state)
 	assert_int_equal(atomic_load(&fault.slept_ms), before);
 }
 
+static void a_wait_is_told_once_and_its_end(void **state)
+{
+	(void)state;
+	/* Another has it: nobody waits. */
+	fake_remote_plan("a", &(struct fake_plan){.error = -ETIMEDOUT, .failures = 4});
+	assert_int_equal(fetch_chunk(0), 0);
+	assert_int_equal(told[0].waits, 0);
+	fake_remote_plan("b", &(struct fake_plan){.error = -ECONNREFUSED, .failures = 1});
+	assert_int_equal(fetch_root(), 0);
+	assert_int_equal(told[0].waits, 1);
+	assert_int_equal(told[1].waits, 1);
+	/* Whichever answered first ended the wait; once both did, both were told, and once. */
+	atomic_fetch_add(&fault.clock_ns, UINT64_C(60000000000));
+	fake_remote_plan("a", &(struct fake_plan){0});
+	assert_int_equal(fetch_root(), 0);
+	fake_remote_plan("a", &(struct fake_plan){.error = -EACCES});
+	assert_int_equal(fetch_root(), 0);
+	assert_int_equal(told[0].waits, 1);
+	assert_int_equal(told[0].answers, 1);
+	assert_int_equal(told[1].waits, 1);
+	assert_int_equal(told[1].answers, 1);
+	assert_int_equal(told[1].error, 0);
+}
+
+static void failures_are_remembered(void **state)
+{
+	struct fetch_found found;
+	struct remote_counts counts;
+
+	(void)state;
+	assert_int_equal(counts_of(0).failed.tv_sec, 0);
+	fake_remote_plan("a", &(struct fake_plan){.error = -ECONNREFUSED});
+	assert_int_equal(fetch_root(), 0);
+	assert_int_equal(counts_of(0).rests, 1);
+	assert_int_equal(counts_of(0).retries, 0);
+	assert_int_equal(counts_of(0).last_failure, -ECONNREFUSED);
+	assert_true(counts_of(0).failed.tv_sec && counts_of(0).silent_since.tv_sec);
+	atomic_fetch_add(&fault.clock_ns, UINT64_C(1000000000));
+	assert_int_equal(fetch_root(), 0);
+	assert_int_equal(counts_of(0).rests, 2);
+	assert_int_equal(counts_of(0).retries, 1);
+	atomic_fetch_add(&fault.clock_ns, UINT64_C(60000000000));
+	fake_remote_plan("a", &(struct fake_plan){0});
+	assert_int_equal(fetch_root(), 0);
+	assert_int_equal(counts_of(0).silent_since.tv_sec, 0);
+	assert_int_equal(counts_of(0).last_failure, -ECONNREFUSED);
+	remote_counts(remotes[0], &counts);
+	assert_int_equal(counts.causes[REMOTE_REFUSED], 2);
+	assert_int_equal(counts.causes[REMOTE_TIMEOUT], 0);
+	/* Without a cache what was read once is held in memory. */
+	assert_int_equal(fetch_chunk(0), 0);
+	assert_int_equal(fetch_chunk(0), 0);
+	fetch_found(fetch, &found);
+	assert_int_equal(found.brought, 4);
+	assert_int_equal(found.held, 1);
+	assert_int_equal(fetch_remotes(fetch), REMOTES);
+	assert_ptr_equal(fetch_store(fetch, 1), stores[1]);
+}
+
 /* One may still have it: that the others do not is no answer. */
 static void absence_is_believed_only_of_all(void **state)
 {
@@ -389,6 +464,8 @@ int main(void)
 	    TEST(one_that_lies_is_passed_over),
 	    TEST(a_store_that_is_gone_is_waited_for),
 	    TEST(one_that_fails_rests),
+	    TEST(a_wait_is_told_once_and_its_end),
+	    TEST(failures_are_remembered),
 	    TEST(reads_wait_for_remotes_that_come_back),
 	    TEST(the_wait_is_as_long_as_was_asked),
 	    TEST(absence_is_believed_only_of_all),

@@ -191,7 +191,7 @@ test_a_wrong_letter_among_others_is_named() {
 	expect revfs mount -o <<-'END'
 	--- stderr
 	revfs: option '-o' needs a value
-	usage: revfs mount [-f] [-o OPT,...] [REPOSITORY] MOUNTPOINT
+	usage: revfs mount [-f] [--metrics-file PATH] [-o OPT,...] [REPOSITORY] MOUNTPOINT
 	--- status 2
 	END
 	expect revfs snapshot --jobs <<-'END'

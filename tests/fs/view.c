@@ -648,7 +648,7 @@ static void live_files_have_the_text_of_their_look_up(void **state)
 	char text[TEXT_SIZE], again[TEXT_SIZE];
 
 	(void)state;
-	assert_names(".revfs", "counters errors status");
+	assert_names(".revfs", "counters errors metrics status");
 	assert_true(first.entry_timeout_s == 0 && first.attr_timeout_s == VIEW_FOREVER);
 	assert_int_equal(read_node(first.id, 0, text, TEXT_SIZE - 1), first.attr.st_size);
 	assert_non_null(strstr(text, "\nlookup 0\n"));

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -97,6 +98,27 @@ static void options_of_fstab_are_passed_over(void **state)
 	                 0);
 }
 
+static void the_file_of_metrics_is_absolute(void **state)
+{
+	char folder[PATH_MAX], wanted[PATH_MAX + 8], long_path[PATH_MAX + 8];
+
+	(void)state;
+	assert_string_equal(options.metrics_file, "");
+	assert_int_equal(mount_options_parse(&options, "ro,metrics-file=/a/b.prom,uid=3"), 0);
+	assert_string_equal(options.metrics_file, "/a/b.prom");
+	assert_int_equal(options.uid, 3);
+	assert_int_equal(mount_options_set_metrics_file(&options, "a,b"), 0);
+	assert_non_null(getcwd(folder, sizeof(folder)));
+	snprintf(wanted, sizeof(wanted), "%s/a,b", folder);
+	assert_string_equal(options.metrics_file, wanted);
+	memset(long_path, 'x', sizeof(long_path) - 1);
+	long_path[0] = '/';
+	long_path[sizeof(long_path) - 1] = '\0';
+	assert_int_equal(mount_options_set_metrics_file(&options, long_path), EXIT_USAGE);
+	assert_int_equal(mount_options_parse(&options, "metrics-file="), EXIT_USAGE);
+	assert_int_equal(mount_options_parse(&options, "metrics-file=/a/"), EXIT_USAGE);
+}
+
 static void helper_takes_rw_and_the_sloppy_take_anything(void **state)
 {
 	(void)state;
@@ -118,6 +140,7 @@ int main(void)
 	    TEST(sizes_have_units),
 	    TEST(nonsense_is_refused),
 	    TEST(options_of_fstab_are_passed_over),
+	    TEST(the_file_of_metrics_is_absolute),
 	    TEST(helper_takes_rw_and_the_sloppy_take_anything),
 	};
 
