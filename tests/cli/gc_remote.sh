@@ -213,6 +213,37 @@ test_forget_a_revision() {
 	all_there HEAD v1 v2
 }
 
+# A page that nothing needs, in a pack that stays: a push that finds it there looks no further, so all below it stays.
+test_what_dead_pages_in_living_packs_name_stays() {
+	new_repo
+	mkdir x a b
+	random 10000 x >x/x
+	revfs -q snapshot -m x x >/dev/null
+	cp x/x a/x
+	random 40000 a >a/a
+	random 30000 b >b/b
+	tick
+	revfs -q snapshot -m both a b >/dev/null
+	git tag both
+	git rm -q --cached a.revfs x.revfs
+	rm a.revfs x.revfs
+	tick
+	git commit -qm b
+	revfs remote add lab ../store
+	revfs -q push
+	revfs -q gc --remote lab --forget both --yes
+	touch -d '15 days ago' ../store/condemned/*
+	revfs -q gc --remote lab --keep 0
+	revfs -q gc --remote lab --keep 0
+	revfs -q gc --remote lab --keep 0
+	[ "$(roots)" = 1 ]
+	# The pages of x are gone, its data is named by a's.
+	[ "$(packs)" = 3 ]
+	rm .git/revfs/pushed/*
+	revfs -q push lab both
+	all_there both HEAD
+}
+
 test_what_other_revisions_use_is_not_forgotten() {
 	pushed
 	git tag v1-again v1
