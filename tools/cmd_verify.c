@@ -1,5 +1,5 @@
 /*
- * revfs verify: check the store against its hashes, and name what damage touches.
+ * revfs verify: check the store, here or at a remote, against its hashes, and name what damage touches.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include "fs/trace.h"
 #include "fs/verify.h"
 #include "tools/commands.h"
+#include "tools/named_remote.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/session.h"
@@ -39,7 +40,9 @@ struct run {
 	int wanted; /* progress */
 	struct progress *progress;
 	struct timespec start;
-	bool broken_refs; /* some were named */
+	bool broken_refs;        /* some were named */
+	const char *remote_name; /* NULL: the store here */
+	struct named_remote named;
 };
 
 static void release(struct run *run)
@@ -50,6 +53,7 @@ static void release(struct run *run)
 	free(run->tips);
 	trace_release(&run->trace);
 	verify_report_release(&run->report);
+	named_remote_close(&run->named);
 	session_close(&run->session);
 }
 
@@ -172,7 +176,7 @@ static void print_damage(const struct verify_damage *d)
 		printf("%s ", d->kind == VERIFY_GIT ? "what Git has of" : "the pointer of");
 		output_name(stdout, *d->path ? d->path : ".", false);
 	} else if (d->kind == VERIFY_PACK) {
-		printf("the index of the pack %s", pack_id_format(&d->at.pack, pack));
+		printf("the %spack %s", d->error == -ENODATA ? "" : "index of the ", pack_id_format(&d->at.pack, pack));
 	} else {
 		printf("the %s%s %s", kind_text(d), d->kind == VERIFY_ROOT ? " file" : "", id_format(&d->id, id));
 		if (d->at.offset)
@@ -313,6 +317,8 @@ static void json_report(const struct run *run)
 	const struct verify_report *r = &run->report;
 	json_t *document = json_object(), *list = json_array();
 
+	if (run->remote_name)
+		json_object_set_new(document, "remote", json_string(run->remote_name));
 	json_object_set_new(document, "revisions", json_integer((json_int_t)r->commits));
 	json_object_set_new(document, "datasets", json_integer((json_int_t)r->datasets));
 	json_object_set_new(document, "pages", json_integer((json_int_t)r->pages));
@@ -346,7 +352,7 @@ static int check(struct run *run)
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
 	run->options.progress = show_progress;
 	run->options.arg = run;
-	run->options.elsewhere = remotes_fetch(s->remotes);
+	run->options.elsewhere = !run->remote_name && remotes_fetch(s->remotes);
 	run->progress = progress_start("checking", run->wanted);
 	ret = verify_run(s->repo, s->store, run->tips, run->tips_count, &run->options, &run->report);
 	if (!ret)
@@ -354,6 +360,8 @@ static int check(struct run *run)
 	progress_end(run->progress);
 	if (ret == -EBADMSG)
 		return fail(EXIT_DAMAGED, "Git's history cannot be read to its end: 'git fsck' says more");
+	if (ret && run->remote_name)
+		return named_remote_fail(&run->named, "check the store at", ret);
 	if (ret)
 		return fail(exit_code_of(ret), "cannot check the store: %s", error_text(ret));
 	if (globals.json)
@@ -379,11 +387,12 @@ static int parse_sample(const char *text, double *sample)
 
 static int parse(struct run *run, int argc, char **argv)
 {
-	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, JSON, PROGRESS, NO_PROGRESS };
+	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, REMOTE, JSON, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"full", no_argument, NULL, FULL},
 	    {"sample", required_argument, NULL, SAMPLE},
 	    {"rebuild", no_argument, NULL, REBUILD},
+	    {"remote", required_argument, NULL, REMOTE},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {"json", no_argument, NULL, JSON},
 	    {"progress", no_argument, NULL, PROGRESS},
@@ -401,6 +410,8 @@ static int parse(struct run *run, int argc, char **argv)
 			run->options.full = true;
 		else if (option == REBUILD)
 			run->options.rebuild = true;
+		else if (option == REMOTE)
+			run->remote_name = optarg;
 		else if (option == SAMPLE)
 			status = parse_sample(optarg, &run->options.sample);
 		else if (option == 'j')
@@ -410,6 +421,18 @@ static int parse(struct run *run, int argc, char **argv)
 		else
 			run->wanted = option == PROGRESS;
 	}
+	if (!status && run->remote_name && run->options.rebuild)
+		return fail_usage("--rebuild is for the store here, not for a remote");
+	return status;
+}
+
+static int open_remote(struct run *run)
+{
+	int status = named_remote_open(run->session.repo, run->remote_name, &run->named);
+
+	if (!status)
+		status = named_remote_check(&run->named);
+	run->options.remote = run->named.store;
 	return status;
 }
 
@@ -423,6 +446,8 @@ static int run_verify(int argc, char **argv)
 	status = session_open(&run.session, SESSION_STORE);
 	if (!status)
 		status = take_revisions(&run, argv + optind, argc - optind);
+	if (!status && run.remote_name)
+		status = open_remote(&run);
 	if (!status)
 		status = check(&run);
 	release(&run);
@@ -432,7 +457,8 @@ static int run_verify(int argc, char **argv)
 const struct command command_verify = {
     .name = "verify",
     .run = run_verify,
-    .usage = "revfs verify [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | --no-progress] "
+    .usage = "revfs verify [--remote NAME] [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | "
+             "--no-progress] "
 	     "[REV...]",
     .summary = "check the store against its hashes",
 };
