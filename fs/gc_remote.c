@@ -2,17 +2,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cache/remote_condemned.h"
 #include "fs/remote_mark.h"
-
-struct root {
-	struct id id;
-	uint64_t size;
-	int64_t since; /* condemned since then; only where `condemned` is */
-	bool condemned;
-};
+#include "fs/remote_roots.h"
 
 struct collection {
 	struct remote_store *store;
@@ -23,8 +16,7 @@ struct collection {
 	int64_t now;         /* by the remote's clock */
 	bool list_is_empty;  /* it was put, and is to be taken away */
 	struct remote_condemned before;
-	struct root *roots; /* sorted */
-	size_t roots_count;
+	struct remote_roots roots;
 	struct remote_mark mark;
 	struct buffer listed; /* struct condemned: for the list of this run */
 	struct buffer due;    /* struct condemned: to be deleted */
@@ -80,50 +72,6 @@ static int read_clock(struct collection *c)
 	return error;
 }
 
-static int compare_roots(const void *a, const void *b)
-{
-	const struct root *x = a, *y = b;
-
-	return id_cmp(&x->id, &y->id);
-}
-
-static int note_root(void *arg, const char *path, const struct remote_stat *st)
-{
-	struct root root = {.size = st->size};
-	const char *name = strrchr(path, '/');
-	struct buffer *roots = arg;
-
-	name = name ? name + 1 : path;
-	if (id_parse(name, strlen(name), &root.id) < 0)
-		return 0;
-	buffer_append(roots, &root, sizeof(root));
-	return roots->failed ? -ENOMEM : 0;
-}
-
-static int list_roots(struct collection *c)
-{
-	struct buffer roots = {0};
-	int error = remote_list(c->remote, "roots", note_root, &roots);
-
-	if (error) {
-		buffer_release(&roots);
-		return error;
-	}
-	c->roots = (struct root *)(void *)roots.data;
-	c->roots_count = roots.len / sizeof(*c->roots);
-	if (c->roots_count)
-		qsort(c->roots, c->roots_count, sizeof(*c->roots), compare_roots);
-	for (size_t i = 0; i < c->roots_count; i++) {
-		const struct condemned *item =
-		    remote_condemned_find(&c->before, &(struct condemned){.is_root = true, .root = c->roots[i].id});
-
-		c->roots[i].condemned = item;
-		c->roots[i].since = item ? item->since : 0;
-		count_root(&c->report->store, c->roots[i].size);
-	}
-	return 0;
-}
-
 /* Packs before roots: of what a push brings meanwhile either the pack is not seen, or its root is, or the push sees the
  * list of this run. */
 static int look(struct collection *c)
@@ -136,7 +84,11 @@ static int look(struct collection *c)
 		error = remote_mark_list(&c->mark);
 	for (size_t i = 0; i < c->mark.count; i++)
 		count_pack(&c->report->store, c->mark.packs[i].size);
-	return error ? error : list_roots(c);
+	if (!error)
+		error = remote_roots_list(c->remote, &c->before, &c->roots);
+	for (size_t i = 0; i < c->roots.count; i++)
+		count_root(&c->report->store, c->roots.items[i].size);
+	return error;
 }
 
 /* --- marking --- */
@@ -153,9 +105,9 @@ static int mark_all(struct collection *c)
 
 	for (size_t i = 0; i < m->count; i++)
 		m->packs[i].young = m->packs[i].time > c->now - c->options->keep_s && !was_condemned(c, &m->packs[i]);
-	for (size_t i = 0; i < c->roots_count && !error; i++) {
-		if (!c->roots[i].condemned)
-			error = remote_mark_root(m, &c->roots[i].id);
+	for (size_t i = 0; i < c->roots.count && !error; i++) {
+		if (!c->roots.items[i].condemned)
+			error = remote_mark_root(m, &c->roots.items[i].id);
 	}
 	if (!error)
 		error = remote_mark_close(m);
@@ -204,8 +156,8 @@ static int judge(struct collection *c)
 
 	for (size_t i = 0; i < c->mark.count && !error; i++)
 		error = judge_pack(c, &c->mark.packs[i]);
-	for (size_t i = 0; i < c->roots_count && !error; i++) {
-		const struct root *root = &c->roots[i];
+	for (size_t i = 0; i < c->roots.count && !error; i++) {
+		const struct remote_root *root = &c->roots.items[i];
 
 		if (!root->condemned)
 			continue;
@@ -238,12 +190,10 @@ static bool stands_in(const struct buffer *list, const struct condemned *item)
 /* Whether something that LIST names is there and stays condemned after this run. */
 static bool still_waits(const struct collection *c, const struct condemned *item)
 {
-	const struct root key = {.id = item->root};
-
 	if (stands_in(&c->due, item) || stands_in(&c->lifted, item))
 		return false;
 	if (item->is_root)
-		return c->roots_count && bsearch(&key, c->roots, c->roots_count, sizeof(key), compare_roots);
+		return remote_roots_find(&c->roots, &item->root);
 	return remote_mark_find(&c->mark, &item->pack);
 }
 
@@ -373,7 +323,7 @@ static int end(struct collection *c, int error)
 		remote_remove(c->remote, remote_condemned_path(&c->name, path));
 	remote_condemned_release(&c->before);
 	remote_mark_release(&c->mark);
-	free(c->roots);
+	remote_roots_release(&c->roots);
 	buffer_release(&c->listed);
 	buffer_release(&c->due);
 	buffer_release(&c->lifted);
@@ -415,8 +365,8 @@ int gc_remote_forget(struct remote_store *store, const struct gc_remote_options 
 
 	begin(&c, store, options, report);
 	error = look(&c);
-	for (size_t i = 0; i < c.roots_count && !error; i++) {
-		const struct root *root = &c.roots[i];
+	for (size_t i = 0; i < c.roots.count && !error; i++) {
+		const struct remote_root *root = &c.roots.items[i];
 
 		if (!is_among(roots, count, &root->id))
 			continue;
