@@ -346,6 +346,27 @@ test_gc_and_push_at_once() {
 	done
 }
 
+# Through ssh: lists, times and replaced files go over the wire.
+test_by_ssh() {
+	half_pushed
+	printf '#!/bin/bash\nwhile [ $# -gt 2 ]; do shift; done\ncd || exit 255\nexec sh -c "$2"\n' >../ssh
+	chmod +x ../ssh
+	export GIT_SSH_COMMAND="$PWD/../ssh"
+	revfs remote set-url lab "ssh://lab.example.org$(realpath ..)/store"
+	FILTER=$SIZES expect revfs gc --remote lab --keep 0 <<-'END'
+	condemned: 2 packs, N KiB; the next run deletes them
+	END
+	expect revfs -q verify --remote lab v1 v2
+	touch -d '15 days ago' ../store/condemned/*
+	FILTER=$SIZES expect revfs gc --remote lab <<-'END'
+	deleted: 2 packs, N KiB
+	END
+	[ "$(packs)" = 4 ]
+	[ "$(lists)" = 0 ]
+	revfs -q push
+	all_there HEAD v1 v2
+}
+
 test_json() {
 	half_pushed
 	FILTER='s/"seconds":[0-9.]+/"seconds":S/;s/"bytes":[1-9][0-9]*/"bytes":N/g' expect revfs gc --remote lab --keep 0 --json <<-'END'
