@@ -18,7 +18,7 @@
 
 struct moved_entry {
 	uint32_t old_offset;
-	struct locator now; /* its stored_len is what it was before, too */
+	struct locator now; /* its stored_len is that of the copy, the same unless the record was stored anew */
 };
 
 struct moved;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/codec.h"
 #include "cache/placed.h"
 #include "cache/store_inside.h"
 
@@ -214,6 +215,51 @@ int repack_pack(struct repack *r, const struct pack_id *id, const struct pack_en
 int repack_note(struct repack *r, uint32_t old_offset, const struct locator *now)
 {
 	int error = add_moved(&r->sources[r->sources_count - 1], old_offset, now);
+	return error < 0 ? broken(r, error) : 0;
+}
+
+int repack_lost_pack(struct repack *r, const struct pack_id *id)
+{
+	return begin_source(r, id);
+}
+
+/* Store RECORD as a record of a pack would be, in R's bytes. */
+static int encode(struct repack *r, unsigned kind, const struct record *record, struct record_header *header)
+{
+	uint8_t *out = malloc(codec_bound(record->len));
+	unsigned codec;
+	if (!out)
+		return -ENOMEM;
+	ssize_t n = codec_encode(record->data, record->len, CODEC_LEVEL_DEFAULT, out, &codec);
+	if (n >= 0) {
+		*header = (struct record_header){
+		    .kind = (uint8_t)kind,
+		    .codec = (uint8_t)codec,
+		    .raw_len = record->len,
+		    .stored_len = (uint32_t)n,
+		    .hashed_len = record->hashed_len,
+		};
+		memcpy(r->bytes + RECORD_HEADER_SIZE, codec == CODEC_RAW ? record->data : out, (size_t)n);
+	}
+	free(out);
+	return n < 0 ? (int)n : 0;
+}
+
+int repack_put(struct repack *r, uint32_t old_offset, unsigned kind, const struct id *id, const struct record *record)
+{
+	struct pack_entry entry = {.kind = (uint8_t)kind, .id = *id};
+	struct record_header header;
+	struct locator now;
+	int error = 0;
+	if (!placed_find(&target_of(r, &entry)->placed, id, &now)) {
+		error = encode(r, kind, record, &header);
+		if (error == 0) {
+			entry.stored_len = header.stored_len;
+			error = write_record(r, &entry, &header, &now);
+		}
+	}
+	if (error == 0)
+		error = add_moved(&r->sources[r->sources_count - 1], old_offset, &now);
 	return error < 0 ? broken(r, error) : 0;
 }
 

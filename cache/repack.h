@@ -31,6 +31,13 @@ int repack_pack(struct repack *r, const struct pack_id *id, const struct pack_en
 /* Note that the record at OLD_OFFSET of the pack last given is found at NOW already. */
 int repack_note(struct repack *r, uint32_t old_offset, const struct locator *now);
 
+/* Begin with the pack ID, which is to have a moved file and of which nothing can be copied.  0, -ENOMEM. */
+int repack_lost_pack(struct repack *r, const struct pack_id *id);
+
+/* Add the record (KIND, ID), which was checked, in place of the one at OLD_OFFSET of the pack last given.  0, or the
+ * -errno of writing. */
+int repack_put(struct repack *r, uint32_t old_offset, unsigned kind, const struct id *id, const struct record *record);
+
 /* Whether the last failure was one of writing. */
 bool repack_is_broken(const struct repack *r);
 

@@ -187,6 +187,13 @@ int store_set_condemned(struct store *store, const struct condemned *items, size
 /* Whether the pack is condemned, as far as was known at the last store_refresh(). */
 bool store_pack_is_condemned(struct store *store, const struct pack_id *id);
 
+/* The mode of the store's files. */
+mode_t store_file_mode(const struct store *store);
+
+/* Let the file NAME below DIRFD, a copy of the pack ID that was checked, be that pack, in place of a damaged one. 0 or
+ * -errno. */
+int store_install_pack(struct store *store, int dirfd, const char *name, const struct pack_id *id);
+
 /* Remove a pack, and see to it that it stays removed.  Its moved file stays.  0, -ENOENT, -errno. */
 int store_remove_pack(struct store *store, const struct pack_id *id);
 

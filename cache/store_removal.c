@@ -241,6 +241,25 @@ out:
 	return r;
 }
 
+mode_t store_file_mode(const struct store *store)
+{
+	return store->file_mode;
+}
+
+int store_install_pack(struct store *store, int dirfd, const char *name, const struct pack_id *id)
+{
+	char path[SHELF_PATH_SIZE], folder[STORE_PATH_SIZE];
+	if (store->read_only)
+		return -EROFS;
+	int r = store_make_shard(store, STORE_PACKS, id->bytes[0]);
+	if (r == 0)
+		r = io_rename(store->io, dirfd, name, store->dirfd, shelf_path(id, "", path));
+	if (r == 0)
+		r = io_fsync_dir(store->io, store->dirfd, store_shard_path(STORE_PACKS, id->bytes[0], folder));
+	store_refresh(store);
+	return r;
+}
+
 int store_remove_pack(struct store *store, const struct pack_id *id)
 {
 	char path[SHELF_PATH_SIZE], folder[STORE_PATH_SIZE];

@@ -16,7 +16,7 @@
 
 struct push {
 	const struct push_request *request;
-	const struct push_plan *plan;
+	struct push_plan *plan;
 	struct push_result *result;
 	const struct io *io;
 	struct remote *to;
@@ -250,6 +250,8 @@ static int put_part(struct push *p, const struct push_pack *part)
 		io_unlink(p->io, p->tmp, name);
 	}
 	if (!error)
+		error = push_plan_made(p->plan, &id);
+	if (!error)
 		error = put_moved(p, &part->id, moved, part->keep_count);
 	free(moved);
 	return error;
@@ -331,7 +333,7 @@ static int put_root(struct push *p, const struct push_root *root)
 
 int push_run(const struct push_request *request, struct push_result *result)
 {
-	const struct push_plan *plan = request->plan;
+	struct push_plan *plan = request->plan;
 	struct push p = {
 	    .request = request,
 	    .plan = plan,
@@ -351,5 +353,18 @@ int push_run(const struct push_request *request, struct push_result *result)
 	for (size_t i = 0; i < plan->roots_count && !error; i++)
 		error = is_cancelled(&p) ? -EINTR : put_root(&p, &plan->roots[i]);
 	io_close(p.io, p.tmp);
+	return error;
+}
+
+int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns)
+{
+	struct remote_condemned fresh;
+	int error = remote_condemned_read(remote_store_remote(plan->to), &fresh);
+
+	if (error)
+		return error;
+	if (push_plan_is_hit(plan, &fresh) || io_monotonic_ns(io) - began_ns > PUSH_TIME_MAX_S * UINT64_C(1000000000))
+		error = -EAGAIN;
+	remote_condemned_release(&fresh);
 	return error;
 }

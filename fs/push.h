@@ -12,8 +12,12 @@
 
 #include "fs/push_plan.h"
 
+/* Half the usual time of grace: what was condemned and deleted meanwhile would not be seen by a push that takes longer.
+ */
+#define PUSH_TIME_MAX_S (7 * 86400)
+
 struct push_request {
-	const struct push_plan *plan;
+	struct push_plan *plan;
 	bool dry;                     /* only count */
 	const atomic_bool *cancelled; /* looked at between objects; may be NULL */
 	/* Told of bytes that went; may be NULL. */
@@ -33,5 +37,12 @@ struct push_result {
  * what it was given, or a pack of ours is damaged; -ENOMEM, -errno.
  */
 int push_run(const struct push_request *request, struct push_result *result);
+
+/*
+ * Once all is there: whether a collection there left alone what PLAN relies on.  BEGAN_NS: when what it had condemned
+ * was read, by the monotonic clock of IO.  Returns 0; -EAGAIN where it did not, or the push took too long to tell: plan
+ * and push again; errors of the remote; -ENOMEM.
+ */
+int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns);
 
 #endif

@@ -48,6 +48,31 @@ static int add_below(struct push_plan *plan, size_t above, size_t below)
 	return 0;
 }
 
+/* The pack ID is needed and is not to be relied on. */
+static int refuse_pack(struct push_plan *plan, const struct pack_id *id)
+{
+	plan->needed = (struct condemned){.pack = *id};
+	return -EBUSY;
+}
+
+/* Whether all packs that the moved file of ID there leads to may be relied on. */
+static int check_moved(struct push_plan *plan, const struct pack_id *id)
+{
+	struct moved_entry *entries;
+	size_t count;
+	int error;
+
+	if (!plan->condemned || !plan->condemned->items_count)
+		return 0;
+	error = push_read_moved(plan->to, id, &entries, &count);
+	for (size_t i = 0; i < count && !error; i++) {
+		if (remote_condemned_has_pack(plan->condemned, &entries[i].now.pack))
+			error = refuse_pack(plan, &entries[i].now.pack);
+	}
+	free(entries);
+	return error;
+}
+
 /* Learn how a pack that was met for the first time stands there and here. */
 static int look_at(struct push_plan *plan, struct push_pack *pack)
 {
@@ -56,7 +81,8 @@ static int look_at(struct push_plan *plan, struct push_pack *pack)
 	struct pack *open;
 	int error = -ENOENT;
 
-	if (!plan->to_nothing)
+	pack->condemned = remote_condemned_has_pack(plan->condemned, &pack->id);
+	if (!plan->to_nothing && !pack->condemned)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, "", path), &there);
 	if (error != -ENOENT)
 		return error;
@@ -80,7 +106,11 @@ static int look_at(struct push_plan *plan, struct push_pack *pack)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, ".moved", path),
 		                    &there);
 		pack->how = PUSH_THERE;
+		if (!error)
+			error = check_moved(plan, &pack->id);
 	}
+	if (error == -ENOENT && pack->condemned)
+		return refuse_pack(plan, &pack->id);
 	if (error == -ENOENT) {
 		plan->missing = pack->id;
 		plan->has_missing = true;
@@ -360,6 +390,10 @@ int push_plan_root(struct push_plan *plan, const struct pointer *pointer)
 		return error;
 	if (plan->have && id_set_has(&plan->have->known_roots, &pointer->root))
 		return 0;
+	if (remote_condemned_has_root(plan->condemned, &root.id)) {
+		plan->needed = (struct condemned){.is_root = true, .root = root.id};
+		return -EBUSY;
+	}
 	if (plan->roots_count == plan->roots_room) {
 		size_t room = plan->roots_room ? 2 * plan->roots_room : 64;
 		struct push_root *roots = reallocarray(plan->roots, room, sizeof(*roots));
@@ -408,6 +442,8 @@ static int is_there(struct push_plan *plan, const struct pack_id *id)
 
 	if (error <= 0)
 		return error < 0 ? error : id_set_has(&plan->present, &key);
+	if (remote_condemned_has_pack(plan->condemned, id))
+		return 0;
 	error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, "", path), &there);
 	if (error == -ENOENT)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, ".moved", path), &there);
@@ -458,7 +494,7 @@ static int decide(struct push_plan *plan, struct push_pack *pack)
 		bytes += entries[i].stored_len;
 		entries[kept++] = entries[i];
 	}
-	if (error < 0 || (reachable == all && !pack->moved_count)) {
+	if (error < 0 || (reachable == all && !pack->moved_count && !pack->condemned)) {
 		free(entries);
 		return error < 0 ? error : 0;
 	}
@@ -523,6 +559,38 @@ int push_plan_finish(struct push_plan *plan)
 	free(met);
 	free(steps);
 	return error;
+}
+
+static bool is_relied_on(const struct push_plan *plan, const struct condemned *item)
+{
+	struct id key;
+
+	if (item->is_root)
+		return id_set_has(&plan->known_roots, &item->root);
+	key = place_key(&(struct locator){.pack = item->pack});
+	return id_set_has(&plan->present, &key) ||
+	       (plan->slots_size && *slot_of(plan, plan->slots, plan->slots_size, &item->pack));
+}
+
+int push_plan_made(struct push_plan *plan, const struct pack_id *id)
+{
+	const struct id key = place_key(&(struct locator){.pack = *id});
+	int error = id_set_add(&plan->present, &key);
+
+	return error < 0 ? error : 0;
+}
+
+bool push_plan_is_hit(const struct push_plan *plan, const struct remote_condemned *fresh)
+{
+	for (size_t i = 0; i < fresh->items_count; i++) {
+		const struct condemned *item = &fresh->items[i];
+
+		if (plan->condemned && remote_condemned_find(plan->condemned, item))
+			continue;
+		if (is_relied_on(plan, item))
+			return true;
+	}
+	return false;
 }
 
 void push_plan_release(struct push_plan *plan)

@@ -3,12 +3,16 @@
  *
  * Goes downwards from the roots, from page to page and pack to pack, and no further than to packs that the remote has:
  * whoever put one there put first what its pages name.  Records are told apart by where they lie, since two copies of a
- * page may say differently where its parts are.  Belongs to one thread.
+ * page may say differently where its parts are.
+ *
+ * What a collection there has condemned counts as absent: a pack of ours goes again, as parts of it under a new name,
+ * and what only is there cannot be relied on.  Belongs to one thread.
  */
 #ifndef FS_PUSH_PLAN_H
 #define FS_PUSH_PLAN_H
 
 #include "cache/id_set.h"
+#include "cache/remote_condemned.h"
 #include "cache/remote_store.h"
 #include "cache/store.h"
 #include "fs/pointer.h"
@@ -23,6 +27,7 @@ enum push_how {
 struct push_pack {
 	struct pack_id id;
 	enum push_how how;
+	bool condemned;          /* there: what is needed of it goes into a new pack */
 	uint64_t bytes;          /* of WHOLE and PART, about */
 	struct pack_entry *keep; /* of PART, by offset */
 	size_t keep_count;
@@ -40,9 +45,10 @@ struct push_root {
 };
 
 struct push_plan {
-	struct store *store;     /* borrowed; NULL: none */
-	struct remote_store *to; /* borrowed */
-	bool to_nothing;         /* there is no store there yet: nothing is asked */
+	struct store *store;                      /* borrowed; NULL: none */
+	struct remote_store *to;                  /* borrowed */
+	bool to_nothing;                          /* there is no store there yet: nothing is asked */
+	const struct remote_condemned *condemned; /* there, as of the beginning; borrowed, may be NULL */
 	/* What this other plan reached is there, in whatever packs: it is not followed.  Borrowed, exact; may be NULL.
 	 */
 	const struct push_plan *have;
@@ -54,6 +60,7 @@ struct push_plan {
 	size_t roots_count, roots_room;
 	struct pack_id missing; /* with -ENODATA: a pack that is neither here nor there */
 	bool has_missing;
+	struct condemned needed; /* with -EBUSY: what is condemned, and is only there, or is a root */
 	/* private */
 	size_t *slots; /* a hash table of the packs: their numbers and 1, 0 for none */
 	size_t slots_size;
@@ -66,13 +73,19 @@ struct push_plan {
 
 /*
  * Take the root that POINTER names, and everything below it, into the plan (zeroed but for store and remote).
- * Returns 0; -ENODATA where something is neither here nor there; -EBADMSG, -ENOTSUP of what is here; errors of the
- * remote; -ENOMEM.
+ * Returns 0; -ENODATA where something is neither here nor there; -EBUSY where it needs what is condemned; -EBADMSG,
+ * -ENOTSUP of what is here; errors of the remote; -ENOMEM.
  */
 int push_plan_root(struct push_plan *plan, const struct pointer *pointer);
 
 /* Once all roots are in: decide of each pack how it goes, and the order.  Errors as above. */
 int push_plan_finish(struct push_plan *plan);
+
+/* Note that the pack ID was put there in place of others: the plan relies on it from now on.  0 or -ENOMEM. */
+int push_plan_made(struct push_plan *plan, const struct pack_id *id);
+
+/* Whether FRESH, what is condemned there by now, names something that the plan relies on and that was not before. */
+bool push_plan_is_hit(const struct push_plan *plan, const struct remote_condemned *fresh);
 
 /* What the moved file of PACK at the remote says: *ENTRIES malloc'ed, none where there is no file, or a damaged one,
  * which is to be written anew.  0, errors of the remote. */

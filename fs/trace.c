@@ -178,12 +178,13 @@ static struct page *read_page(struct tracing *t, const struct id *id, const stru
 	size_t size;
 	int r = -ENOENT;
 
-	if (!t->store)
-		return NULL;
-	if (is_root)
+	if (t->store && is_root)
 		r = store_read_root(t->store, id, &record);
-	if (r)
+	if (t->store && r)
 		r = store_read(t->store, RECORD_PAGE, id, hint, &record);
+	if (r && t->report->remote)
+		r = is_root ? remote_store_read_root(t->report->remote, id, &record)
+		            : remote_store_read(t->report->remote, RECORD_PAGE, id, hint, &record);
 	if (r)
 		return NULL;
 	r = page_decode(id, &record, &page, &size);

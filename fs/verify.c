@@ -25,6 +25,8 @@ int verify_note(struct verify *v, const struct verify_damage *damage)
 	struct verify_damage *damages;
 	int r = 0;
 
+	if (verify_is_unanswered(v, damage->error))
+		return damage->error;
 	pthread_mutex_lock(&v->lock);
 	report->damaged++;
 	if (report->count < VERIFY_DAMAGES_MAX) {
@@ -145,7 +147,7 @@ static int check_packs(struct verify *v)
 {
 	int r = 0;
 
-	if (!v->store)
+	if (!v->store || v->options->remote)
 		return 0;
 	if (v->options->rebuild)
 		r = store_rebuild_hints(v->store);
@@ -194,17 +196,21 @@ int verify_run(struct repo *repo, struct store *store, const struct oid *tips, s
 	};
 	int r;
 
-	*report = (struct verify_report){0};
+	*report = (struct verify_report){.remote = options->remote};
 	io_random(store ? store_io(store) : io_system(), &v.random, sizeof(v.random));
 	pthread_mutex_init(&v.lock, NULL);
 	r = check_packs(&v);
 	if (!r)
 		r = check_all(&v);
+	if (!r)
+		r = verify_met_packs(&v);
 	pthread_mutex_destroy(&v.lock);
 	history_release(&v.history);
 	shape_map_release(&v.shapes);
 	key_set_release(&v.absent);
 	key_set_release(&v.ends);
 	key_set_release(&v.cuts);
+	id_set_release(&v.met);
+	buffer_release(&v.packs);
 	return r;
 }

@@ -7,6 +7,7 @@
 #ifndef FS_VERIFY_H
 #define FS_VERIFY_H
 
+#include "cache/remote_store.h"
 #include "cache/store.h"
 #include "fs/repo.h"
 
@@ -37,6 +38,7 @@ struct verify_options {
 	unsigned jobs;  /* threads that read chunks, at least 1 */
 	bool rebuild;   /* make the look-up files anew first */
 	bool elsewhere; /* what is not here may be at a remote, and is no damage; what it names is not gone through */
+	struct remote_store *remote; /* check this one, which keeps nothing here, and no other; borrowed, or NULL */
 	/* Told of what was read, by any thread; may be NULL. */
 	void (*progress)(void *arg, uint64_t records, uint64_t bytes);
 	void *arg;
@@ -45,6 +47,7 @@ struct verify_options {
 #define VERIFY_DAMAGES_MAX 100000
 
 struct verify_report {
+	struct remote_store *remote;               /* of the options */
 	uint64_t commits, datasets, pages, chunks; /* different ones */
 	uint64_t unread;                           /* chunks that were not in the sample */
 	uint64_t elsewhere;                        /* pages and chunks that are not here, with that option */
@@ -56,9 +59,10 @@ struct verify_report {
 };
 
 /*
- * Check what the COUNT commits TIPS and their history reach in STORE (NULL: there is none).
+ * Check what the COUNT commits TIPS and their history reach in STORE (NULL: there is none), or at the remote of the
+ * options, where the indexes of the packs that are met are checked as well.
  * Returns 0, whatever damage was found; -EBADMSG where history cannot be read (a commit is missing); -ENOMEM, -errno of
- * reading at large.  verify_report_release() frees, in any case.
+ * reading at large; the failure of a remote that does not answer.  verify_report_release() frees, in any case.
  */
 int verify_run(struct repo *repo, struct store *store, const struct oid *tips, size_t count,
                const struct verify_options *options, struct verify_report *report);

@@ -30,7 +30,7 @@ void verify_read_chunk(void *arg, void *item_arg)
 	struct verify_chunk *item = item_arg;
 	struct record record;
 
-	item->error = audit_record(v->store, RECORD_CHUNK, &item->id, &item->hint, &record, &item->audit);
+	item->error = verify_read_record(v, RECORD_CHUNK, &item->id, &item->hint, &record, &item->audit);
 	if (item->error == -ENOENT)
 		item->error = -ENODATA;
 	if (item->error)
@@ -129,6 +129,10 @@ int verify_take_chunk(struct verify *v, const struct id *id, uint32_t len, const
 	const struct id key = key_of(id, len);
 	int r = 0;
 
+	if (hint->offset)
+		r = verify_meet_pack(v, &hint->pack);
+	if (r)
+		return r;
 	if (!v->options->full)
 		return push_chunk(v, id, len, hint, 0);
 	if (roles & CHUNK_CUTS)

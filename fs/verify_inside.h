@@ -9,6 +9,7 @@
 #include "cache/audit.h"
 #include "cache/id_set.h"
 #include "cache/pipeline.h"
+#include "cache/wire.h"
 #include "fs/history.h"
 #include "fs/shape.h"
 #include "fs/verify.h"
@@ -58,7 +59,9 @@ struct verify {
 	                              former is used */
 	struct verify_page *todo;
 	uint64_t random;
-	int error; /* why it ended early */
+	int error;           /* why it ended early */
+	struct id_set met;   /* packs at the remote that something was looked for in */
+	struct buffer packs; /* struct pack_id: the same, in that order */
 	/* Shared: */
 	pthread_mutex_t lock; /* of the report's list and numbers */
 	struct verify_report *report;
@@ -72,6 +75,22 @@ void verify_count(struct verify *v, uint64_t *number, uint64_t bytes);
 
 /* Whether ERROR is no damage, since the data is at a remote. */
 bool verify_is_elsewhere(const struct verify *v, int error);
+
+/* As audit_record(), from the store or the remote that is checked.  HINT is not NULL. */
+int verify_read_record(struct verify *v, unsigned kind, const struct id *id, const struct locator *hint,
+                       struct record *record, struct audit *audit);
+
+/* The root file of ID there. */
+int verify_read_root(struct verify *v, const struct id *id, struct record *record);
+
+/* Whether ERROR is no damage, since a remote does not answer: it ends everything. */
+bool verify_is_unanswered(const struct verify *v, int error);
+
+/* Something is looked for in PACK, whose index is to be checked at a remote.  0 or -ENOMEM. */
+int verify_meet_pack(struct verify *v, const struct pack_id *pack);
+
+/* Check the indexes of the packs that were met.  0, -ENOMEM, the failure of a remote that does not answer. */
+int verify_met_packs(struct verify *v);
 
 /* Submit the chunk to be read, unless it was with that length in the same role, or is not in the sample. */
 int verify_take_chunk(struct verify *v, const struct id *id, uint32_t len, const struct locator *hint, unsigned roles);

@@ -9,6 +9,9 @@ static int damaged_page(struct verify *v, const struct verify_page *todo, const 
 {
 	struct verify_damage damage = {.kind = VERIFY_PAGE, .id = todo->id, .error = error, .why = why};
 
+	/* At a remote the page of a root is read from its file. */
+	if (v->options->remote && todo->is_root)
+		damage.kind = VERIFY_ROOT;
 	if (error == -ENOMEM)
 		return error;
 	if (at)
@@ -134,7 +137,7 @@ static int check_root_file(struct verify *v, const struct id *root, bool saved)
 {
 	struct verify_damage damage = {.kind = VERIFY_ROOT, .id = *root, .saved = saved};
 	struct record record;
-	int r = store_read_root(v->store, root, &record);
+	int r = verify_read_root(v, root, &record);
 
 	if (!r) {
 		free(record.data);
@@ -164,7 +167,14 @@ static int read_page(struct verify *v, const struct verify_page *todo, bool agai
 	size_t size;
 	int r;
 
-	r = audit_record(v->store, RECORD_PAGE, &todo->id, &todo->hint, &record, audit);
+	if (v->options->remote && todo->is_root) {
+		*audit = (struct audit){0};
+		r = verify_read_root(v, &todo->id, &record);
+	} else {
+		r = todo->hint.offset ? verify_meet_pack(v, &todo->hint.pack) : 0;
+		if (!r)
+			r = verify_read_record(v, RECORD_PAGE, &todo->id, &todo->hint, &record, audit);
+	}
 	if (r)
 		return r == -ENOENT ? -ENODATA : r;
 	if (!again)
@@ -179,7 +189,7 @@ static int read_root_page(struct verify *v, const struct verify_page *todo, stru
 {
 	struct record record;
 	size_t size;
-	int r = store_read_root(v->store, &todo->id, &record);
+	int r = verify_read_root(v, &todo->id, &record);
 
 	if (r)
 		return r;
@@ -219,7 +229,7 @@ static int visit(struct verify *v, const struct verify_page *todo)
 		return misfit ? damaged_page(v, todo, NULL, -EBADMSG, misfit) : 0;
 	}
 	r = read_page(v, todo, again, &page, &audit);
-	if (r && !(todo->is_root && read_root_page(v, todo, &page) == 0))
+	if (r && !(todo->is_root && !v->options->remote && read_root_page(v, todo, &page) == 0))
 		return verify_is_elsewhere(v, r) ? note_absent(v, &todo->id)
 		                                 : damaged_page(v, todo, &audit.at, r, NULL);
 	if (again)
@@ -263,7 +273,7 @@ int verify_root(struct verify *v, const struct id *root)
 	bool first;
 	int r;
 
-	if (!v->store)
+	if (!v->store && !v->options->remote)
 		return verify_is_elsewhere(v, -ENODATA) ? note_absent(v, root)
 		                                        : damaged_page(v, &page, NULL, -ENODATA, NULL);
 	first = !shape_find(&v->shapes, root);
@@ -271,7 +281,7 @@ int verify_root(struct verify *v, const struct id *root)
 	if (!r)
 		r = go_through(v);
 	/* Where the page reads, from a pack or from here, the root does. */
-	if (!r && first)
+	if (!r && first && !v->options->remote)
 		r = check_root_file(v, root, shape_find(&v->shapes, root));
 	return r;
 }

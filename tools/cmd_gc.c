@@ -1,5 +1,5 @@
 /*
- * revfs gc: remove from the store what nothing needs any more.
+ * revfs gc: remove from the store, here or at a remote, what nothing needs any more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include "fs/gc.h"
 #include "tools/commands.h"
 #include "tools/duration.h"
+#include "tools/gc_at_remote.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/session.h"
@@ -20,6 +21,8 @@ struct run {
 	struct progress *progress;
 	uint64_t told; /* pages */
 	struct timespec start;
+	struct gc_at_remote at; /* a remote, where it has a name */
+	bool forgets;
 };
 
 static void show_progress(void *arg, uint64_t pages, uint64_t chunks)
@@ -84,6 +87,8 @@ static void print_report(const struct run *run)
 		       report->repacked_packs == 1 ? "" : "s");
 	print_count("waiting", &report->waiting, ", condemned by an earlier run");
 	print_count("needed again", &report->reprieved, ", condemned by an earlier run");
+	if (run->forgets && dry && !is_zero(&report->condemned))
+		printf("nothing was changed: '--yes' condemns them\n");
 	if (is_zero(&report->deleted) && is_zero(&report->condemned) && is_zero(&report->waiting) &&
 	    is_zero(&report->reprieved))
 		printf("nothing to remove\n");
@@ -108,6 +113,8 @@ static void json_report(const struct run *run)
 	const struct gc_report *report = &run->report;
 	json_t *document = json_object();
 
+	if (run->at.name)
+		json_object_set_new(document, "remote", json_string(run->at.name));
 	json_object_set_new(document, "dry_run", json_boolean(run->options.dry_run));
 	json_object_set_new(document, "keep_seconds", json_integer((json_int_t)run->options.keep_s));
 	json_object_set_new(document, "store", json_count(&report->store));
@@ -145,7 +152,14 @@ static int collect(struct session *s, struct run *run, int wanted)
 	int ret;
 
 	clock_gettime(CLOCK_MONOTONIC, &run->start);
-	if (s->store) {
+	if (run->at.name) {
+		run->at.options.dry_run = run->options.dry_run;
+		run->at.options.keep_s = run->options.keep_s;
+		run->at.progress = wanted;
+		ret = gc_at_remote(s, &run->at, &run->report);
+		if (ret)
+			return ret;
+	} else if (s->store) {
 		run->options.progress = show_progress;
 		run->options.arg = run;
 		run->options.fetch = remotes_fetch(s->remotes);
@@ -155,7 +169,7 @@ static int collect(struct session *s, struct run *run, int wanted)
 		if (ret)
 			return name_failure(run, ret);
 	}
-	if (run->report.unreadable_packs)
+	if (run->report.unreadable_packs && !run->at.name)
 		warn("%" PRIu64 " damaged pack%s cannot be looked into and stay%s: see 'revfs verify'",
 		     run->report.unreadable_packs, run->report.unreadable_packs == 1 ? "" : "s",
 		     run->report.unreadable_packs == 1 ? "s" : "");
@@ -166,12 +180,35 @@ static int collect(struct session *s, struct run *run, int wanted)
 	return EXIT_DONE;
 }
 
+/* What the options and arguments ask for together. */
+static int settle(struct run *run, int argc, char **argv, bool forget)
+{
+	if (forget && !run->at.name)
+		return fail_usage("--forget wants --remote");
+	if (run->at.yes && !run->at.name)
+		return fail_usage("--yes wants --remote");
+	if (forget && optind == argc)
+		return fail_usage("--forget wants revisions");
+	if (!forget && optind < argc)
+		return fail_usage("gc takes no arguments: '%s'", argv[optind]);
+	if (forget) {
+		run->at.forget = argv + optind;
+		run->at.forget_count = (size_t)(argc - optind);
+		run->forgets = true;
+		run->options.dry_run = run->options.dry_run || !run->at.yes;
+	}
+	return EXIT_DONE;
+}
+
 static int run_gc(int argc, char **argv)
 {
-	enum { KEEP = COMMAND_LONG, JSON, PROGRESS, NO_PROGRESS };
+	enum { KEEP = COMMAND_LONG, REMOTE, FORGET, JSON, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"dry-run", no_argument, NULL, 'n'},
 	    {"keep", required_argument, NULL, KEEP},
+	    {"remote", required_argument, NULL, REMOTE},
+	    {"forget", no_argument, NULL, FORGET},
+	    {"yes", no_argument, NULL, 'y'},
 	    {"json", no_argument, NULL, JSON},
 	    {"progress", no_argument, NULL, PROGRESS},
 	    {"no-progress", no_argument, NULL, NO_PROGRESS},
@@ -180,19 +217,27 @@ static int run_gc(int argc, char **argv)
 	struct run run = {.options = {.keep_s = GC_KEEP_S}};
 	struct session session;
 	int option, status, wanted = -1;
+	bool forget = false;
 
-	while ((option = command_option(&command_gc, argc, argv, "n", options)) != -1) {
+	while ((option = command_option(&command_gc, argc, argv, "ny", options)) != -1) {
 		if (option == 'n')
 			run.options.dry_run = true;
+		else if (option == 'y')
+			run.at.yes = true;
 		else if (option == KEEP && duration_parse(optarg, &run.options.keep_s))
 			return fail_usage("'%s' is no length of time: a number and s, m, h or d", optarg);
+		else if (option == REMOTE)
+			run.at.name = optarg;
+		else if (option == FORGET)
+			forget = true;
 		else if (option == JSON)
 			globals.json = true;
 		else if (option == PROGRESS || option == NO_PROGRESS)
 			wanted = option == PROGRESS;
 	}
-	if (optind < argc)
-		return fail_usage("gc takes no arguments: '%s'", argv[optind]);
+	status = settle(&run, argc, argv, forget);
+	if (status)
+		return status;
 	status = session_open(&session, SESSION_STORE);
 	if (!status)
 		status = collect(&session, &run, wanted);
@@ -204,6 +249,7 @@ static int run_gc(int argc, char **argv)
 const struct command command_gc = {
     .name = "gc",
     .run = run_gc,
-    .usage = "revfs gc [-n] [--keep DURATION] [--json] [--progress | --no-progress]",
+    .usage = "revfs gc [-n] [--keep DURATION] [--remote NAME [--yes] [--forget REV...]] [--json] "
+	     "[--progress | --no-progress]",
     .summary = "remove from the store what nothing needs any more",
 };

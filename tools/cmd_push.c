@@ -20,6 +20,7 @@
 #include "tools/url.h"
 
 #define LOCK_WAIT_MS 10000
+#define ROUNDS_MAX 5 /* that begin anew because of a collection at the remote */
 
 struct options {
 	bool dry_run, all, tip, yes;
@@ -39,6 +40,8 @@ struct run {
 	size_t tips_count;
 	struct pushed pushed;
 	struct history history;
+	struct remote_condemned condemned; /* at the remote, when the plan was begun */
+	uint64_t condemned_ns;             /* when that was */
 	struct push_plan plan;
 	struct push_result result;
 	struct progress *progress;
@@ -192,6 +195,42 @@ static int prepare_remote(struct run *run)
 	return error ? fail_remote(run, "use", error) : EXIT_DONE;
 }
 
+static int fail_condemned(const struct run *run)
+{
+	const struct condemned *needed = &run->plan.needed;
+	const struct remote_condemned_list *by = remote_condemned_by(&run->condemned, needed);
+	char id[ID_HEX_SIZE], list[PACK_ID_HEX_SIZE] = "?";
+
+	if (by)
+		pack_id_format(&by->name, list);
+	if (needed->is_root)
+		id_format(&needed->root, id);
+	else
+		pack_id_format(&needed->pack, id);
+	return fail(EXIT_BUSY,
+	            "the %s %s, which is needed, is about to be removed from the remote '%s' by the collection %s: "
+	            "push again after 'revfs gc --remote %s' has deleted it",
+	            needed->is_root ? "root" : "pack", id, run->item->name, list, run->item->name);
+}
+
+/* Learn what collections there are about to remove, before anything is relied on. */
+static int read_condemned(struct run *run)
+{
+	int error = 0;
+
+	remote_condemned_release(&run->condemned);
+	run->condemned_ns = io_monotonic_ns(io_system());
+	if (!run->plan.to_nothing)
+		error = remote_condemned_read(run->remote, &run->condemned);
+	/* What lists nothing takes nothing either; that is said when something is put. */
+	if (error == -EOPNOTSUPP)
+		error = 0;
+	run->plan.condemned = &run->condemned;
+	if (error == -EINTR)
+		return stop_status();
+	return error ? fail_remote(run, "read what is condemned at", error) : EXIT_DONE;
+}
+
 /* --- which commits --- */
 
 static int add_tip(struct run *run, const struct oid *commit)
@@ -250,7 +289,9 @@ static int take_pointer(void *arg, const char *path, const struct oid *oid, cons
 	error = push_plan_root(&run->plan, pointer);
 	if (!error || error == -EINTR)
 		return error;
-	if (error == -ENODATA && run->plan.has_missing)
+	if (error == -EBUSY)
+		run->status = fail_condemned(run);
+	else if (error == -ENODATA && run->plan.has_missing)
 		run->status =
 		    fail(EXIT_PARTIAL, "cannot push '%s': the pack %s, which has some of it, is neither here nor there",
 		         shown(path), pack_id_format(&run->plan.missing, hex));
@@ -275,6 +316,8 @@ static int look_for_root(void *arg, const char *path, const struct oid *oid, con
 	(void)error;
 	if (!pointer)
 		return 0;
+	if (remote_condemned_has_root(&run->condemned, &pointer->root))
+		return 1;
 	error = remote_stat(run->remote, remote_store_root_path(&pointer->root, root), &st);
 	return error == -ENOENT ? 1 : error;
 }
@@ -420,6 +463,14 @@ static int push_all(struct run *run)
 		            "cannot bring '%s' to the remote '%s' (%s): %s%s; what is there stays, run this again",
 		            run->result.failed, run->item->name, url_shown(run->item->url), error_text(error),
 		            more_about(run, more));
+	return EXIT_DONE;
+}
+
+/* Nothing is to be done again any more: remember what the remote has. */
+static int note_pushed(struct run *run)
+{
+	int error;
+
 	if (!run->options.dry_run && !run->options.tip) {
 		error = pushed_add(run->session.store, run->item->name, run->item->url, run->tips, run->tips_count);
 		if (error)
@@ -457,6 +508,57 @@ static void report(const struct run *run)
 		puts("nothing was sent");
 }
 
+/* Plan and push; *AGAIN: a collection there took what was relied on. */
+static int push_once(struct run *run, bool *again)
+{
+	struct push_result before = run->result;
+	int error, status = read_condemned(run);
+
+	*again = false;
+	if (!status)
+		status = make_plan(run);
+	if (!status)
+		status = push_all(run);
+	run->result.packs += before.packs;
+	run->result.roots += before.roots;
+	run->result.bytes += before.bytes;
+	if (status || run->options.dry_run)
+		return status;
+	error = push_confirm(&run->plan, io_system(), run->condemned_ns);
+	*again = error == -EAGAIN;
+	if (error == -EINTR)
+		return stop_status();
+	return error && !*again ? fail_remote(run, "read what is condemned at", error) : EXIT_DONE;
+}
+
+/* Make room for another plan. */
+static void begin_anew(struct run *run)
+{
+	push_plan_release(&run->plan);
+	history_release(&run->history);
+	run->plan = (struct push_plan){.store = run->session.store, .to = run->to};
+	run->history = (struct history){.repo = run->session.repo};
+	run->commits = 0;
+}
+
+static int push_until_confirmed(struct run *run)
+{
+	bool again = true;
+	int status = EXIT_DONE;
+
+	for (unsigned i = 0; i < ROUNDS_MAX && again && !status; i++) {
+		if (i)
+			begin_anew(run);
+		status = push_once(run, &again);
+	}
+	if (!status && again)
+		return fail(EXIT_BUSY,
+		            "collections at the remote '%s' go on removing what is needed: push again later, with "
+		            "a longer time of grace there",
+		            run->item->name);
+	return status ? status : note_pushed(run);
+}
+
 static int run_all(struct run *run, char **arguments, size_t count)
 {
 	bool used = false;
@@ -481,9 +583,7 @@ static int run_all(struct run *run, char **arguments, size_t count)
 	}
 	status = prepare_remote(run);
 	if (!status)
-		status = make_plan(run);
-	if (!status)
-		status = push_all(run);
+		status = push_until_confirmed(run);
 	if (!status)
 		report(run);
 	return status;
@@ -501,6 +601,7 @@ static int push(int argc, char **argv)
 	stop_catch();
 	status = run_all(&run, argv + optind, (size_t)(argc - optind));
 	push_plan_release(&run.plan);
+	remote_condemned_release(&run.condemned);
 	history_release(&run.history);
 	pushed_release(&run.pushed);
 	if (run.session.store)

@@ -1,5 +1,5 @@
 /*
- * revfs verify: check the store against its hashes, and name what damage touches.
+ * revfs verify: check the store, here or at a remote, against its hashes, and name what damage touches.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,14 +12,19 @@
 #include "fs/trace.h"
 #include "fs/verify.h"
 #include "tools/commands.h"
+#include "tools/named_remote.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/session.h"
+#include "tools/verify_repair.h"
 
 /* What is printed of one damage, unless -v asks for all. */
 #define SHOWN_PATHS 20
 #define SHOWN_REVISIONS 5
 #define ABBREVIATED 12
+
+/* Rounds of repairing: what is below a page can be checked once that is whole. */
+#define ROUNDS_MAX 50
 
 /* A ref, and the commit it leads to. */
 struct name {
@@ -39,7 +44,11 @@ struct run {
 	int wanted; /* progress */
 	struct progress *progress;
 	struct timespec start;
-	bool broken_refs; /* some were named */
+	bool broken_refs;        /* some were named */
+	const char *remote_name; /* NULL: the store here */
+	struct named_remote named;
+	bool repairs;
+	struct verify_repair repair;
 };
 
 static void release(struct run *run)
@@ -50,6 +59,7 @@ static void release(struct run *run)
 	free(run->tips);
 	trace_release(&run->trace);
 	verify_report_release(&run->report);
+	named_remote_close(&run->named);
 	session_close(&run->session);
 }
 
@@ -172,7 +182,7 @@ static void print_damage(const struct verify_damage *d)
 		printf("%s ", d->kind == VERIFY_GIT ? "what Git has of" : "the pointer of");
 		output_name(stdout, *d->path ? d->path : ".", false);
 	} else if (d->kind == VERIFY_PACK) {
-		printf("the index of the pack %s", pack_id_format(&d->at.pack, pack));
+		printf("the %spack %s", d->error == -ENODATA ? "" : "index of the ", pack_id_format(&d->at.pack, pack));
 	} else {
 		printf("the %s%s %s", kind_text(d), d->kind == VERIFY_ROOT ? " file" : "", id_format(&d->id, id));
 		if (d->at.offset)
@@ -247,10 +257,14 @@ static void print_summary(const struct run *run)
 
 static void print_report(const struct run *run)
 {
+	char repaired[128];
+
 	for (size_t i = 0; i < run->report.count; i++) {
 		print_damage(&run->report.damages[i]);
 		print_touched(run, &run->trace.damages[i]);
 	}
+	if (run->repairs && *verify_repair_text(&run->repair, repaired) && !globals.quiet)
+		printf("repaired: %s\n", repaired);
 	if (run->report.damaged > run->report.count)
 		printf("only the first %zu are named\n", run->report.count);
 	if (!globals.quiet)
@@ -313,6 +327,8 @@ static void json_report(const struct run *run)
 	const struct verify_report *r = &run->report;
 	json_t *document = json_object(), *list = json_array();
 
+	if (run->remote_name)
+		json_object_set_new(document, "remote", json_string(run->remote_name));
 	json_object_set_new(document, "revisions", json_integer((json_int_t)r->commits));
 	json_object_set_new(document, "datasets", json_integer((json_int_t)r->datasets));
 	json_object_set_new(document, "pages", json_integer((json_int_t)r->pages));
@@ -325,6 +341,10 @@ static void json_report(const struct run *run)
 	for (size_t i = 0; i < r->count; i++)
 		json_array_append_new(list, json_damage(&r->damages[i], &run->trace.damages[i]));
 	json_object_set_new(document, "damage", list);
+	if (run->repairs)
+		json_object_set_new(document, "repaired",
+		                    json_pack("{s:I,s:I,s:I}", "packs", (json_int_t)run->repair.packs, "records",
+		                              (json_int_t)run->repair.records, "roots", (json_int_t)run->repair.roots));
 	json_object_set_new(document, "seconds", json_real(seconds_since(&run->start)));
 	output_json(stdout, document);
 }
@@ -338,24 +358,69 @@ static void show_progress(void *arg, uint64_t records, uint64_t bytes)
 	progress_add(run->progress, records, bytes, 0);
 }
 
-static int check(struct run *run)
+static int check_once(struct run *run)
 {
 	struct session *s = &run->session;
 	int ret;
 
-	clock_gettime(CLOCK_MONOTONIC, &run->start);
-	run->options.progress = show_progress;
-	run->options.arg = run;
-	run->options.elsewhere = remotes_fetch(s->remotes);
+	verify_report_release(&run->report);
 	run->progress = progress_start("checking", run->wanted);
 	ret = verify_run(s->repo, s->store, run->tips, run->tips_count, &run->options, &run->report);
-	if (!ret)
-		ret = trace_run(s->repo, s->store, run->tips, run->tips_count, &run->report, &run->trace);
 	progress_end(run->progress);
 	if (ret == -EBADMSG)
 		return fail(EXIT_DAMAGED, "Git's history cannot be read to its end: 'git fsck' says more");
+	if (ret && run->remote_name)
+		return named_remote_fail(&run->named, "check the store at", ret);
+	return ret ? fail(exit_code_of(ret), "cannot check the store: %s", error_text(ret)) : EXIT_DONE;
+}
+
+static int open_remote(struct run *run)
+{
+	int status;
+
+	/* What it remembers of an earlier round may be wrong by now. */
+	named_remote_close(&run->named);
+	status = named_remote_open(run->session.repo, run->remote_name, &run->named);
+	if (!status)
+		status = named_remote_check(&run->named);
+	run->options.remote = run->named.store;
+	return status;
+}
+
+static int check_and_repair(struct run *run)
+{
+	int status = check_once(run);
+	bool did = run->repairs;
+
+	run->repair.session = &run->session;
+	run->repair.named = run->remote_name ? &run->named : NULL;
+	run->repair.tips = run->tips;
+	run->repair.tips_count = run->tips_count;
+	for (unsigned i = 0; i < ROUNDS_MAX && did && !status && run->report.damaged; i++) {
+		status = verify_repair(&run->repair, &run->report, &did);
+		if (!status && did && run->remote_name)
+			status = open_remote(run);
+		if (!status && did)
+			status = check_once(run);
+	}
+	return status;
+}
+
+static int check(struct run *run)
+{
+	struct session *s = &run->session;
+	int status, ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &run->start);
+	run->options.progress = show_progress;
+	run->options.arg = run;
+	run->options.elsewhere = !run->remote_name && remotes_fetch(s->remotes);
+	status = check_and_repair(run);
+	if (status)
+		return status;
+	ret = trace_run(s->repo, s->store, run->tips, run->tips_count, &run->report, &run->trace);
 	if (ret)
-		return fail(exit_code_of(ret), "cannot check the store: %s", error_text(ret));
+		return fail(exit_code_of(ret), "cannot find what the damage touches: %s", error_text(ret));
 	if (globals.json)
 		json_report(run);
 	else
@@ -379,11 +444,13 @@ static int parse_sample(const char *text, double *sample)
 
 static int parse(struct run *run, int argc, char **argv)
 {
-	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, JSON, PROGRESS, NO_PROGRESS };
+	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, REMOTE, REPAIR, JSON, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"full", no_argument, NULL, FULL},
 	    {"sample", required_argument, NULL, SAMPLE},
 	    {"rebuild", no_argument, NULL, REBUILD},
+	    {"remote", required_argument, NULL, REMOTE},
+	    {"repair", no_argument, NULL, REPAIR},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {"json", no_argument, NULL, JSON},
 	    {"progress", no_argument, NULL, PROGRESS},
@@ -401,6 +468,10 @@ static int parse(struct run *run, int argc, char **argv)
 			run->options.full = true;
 		else if (option == REBUILD)
 			run->options.rebuild = true;
+		else if (option == REMOTE)
+			run->remote_name = optarg;
+		else if (option == REPAIR)
+			run->repairs = true;
 		else if (option == SAMPLE)
 			status = parse_sample(optarg, &run->options.sample);
 		else if (option == 'j')
@@ -410,6 +481,8 @@ static int parse(struct run *run, int argc, char **argv)
 		else
 			run->wanted = option == PROGRESS;
 	}
+	if (!status && run->remote_name && run->options.rebuild)
+		return fail_usage("--rebuild is for the store here, not for a remote");
 	return status;
 }
 
@@ -420,9 +493,11 @@ static int run_verify(int argc, char **argv)
 
 	if (status)
 		return status;
-	status = session_open(&run.session, SESSION_STORE);
+	status = session_open(&run.session, run.repairs ? SESSION_CREATE : SESSION_STORE);
 	if (!status)
 		status = take_revisions(&run, argv + optind, argc - optind);
+	if (!status && run.remote_name)
+		status = open_remote(&run);
 	if (!status)
 		status = check(&run);
 	release(&run);
@@ -432,7 +507,9 @@ static int run_verify(int argc, char **argv)
 const struct command command_verify = {
     .name = "verify",
     .run = run_verify,
-    .usage = "revfs verify [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | --no-progress] "
-	     "[REV...]",
+    .usage =
+	"revfs verify [--remote NAME] [--repair] [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | "
+	"--no-progress] "
+	"[REV...]",
     .summary = "check the store against its hashes",
 };

@@ -234,6 +234,35 @@ static void damaged_pack_is_refused_and_others_go_on(void **state)
 }
 
 /* Every call of every kind fails in turn: the old packs serve on, a moved file is whole, and the next try succeeds. */
+/* A pack that cannot be read any more: what takes the place of its records is found by the old locators. */
+static void records_take_the_place_of_lost_ones(void **state)
+{
+	static const unsigned kinds[] = {RECORD_CHUNK, RECORD_PAGE};
+	struct world *w = *state;
+	struct repack_stats stats;
+	struct repack *repack;
+	assert_int_equal(repack_open(w->store, &repack), 0);
+	for (unsigned k = 0; k < 2; k++) {
+		const struct locator *places = k ? w->pages : w->chunks;
+		assert_int_equal(repack_lost_pack(repack, &places[0].pack), 0);
+		for (unsigned n = 0; n < COUNT; n += 2) {
+			struct sample sample;
+			sample_init(&sample, kinds[k], n, LEN);
+			const struct record record = {
+			    .data = sample.data, .len = sample.len, .hashed_len = sample.hashed_len};
+			assert_int_equal(repack_put(repack, places[n].offset, kinds[k], &sample.id, &record), 0);
+			sample_release(&sample);
+		}
+	}
+	assert_int_equal(repack_finish(repack, &stats), 0);
+	repack_close(repack);
+	assert_int_equal(stats.records, COUNT);
+	assert_int_equal(store_remove_pack(w->store, &w->chunks[0].pack), 0);
+	assert_int_equal(store_remove_pack(w->store, &w->pages[0].pack), 0);
+	even_records_are_there(w->store, w);
+	assert_int_equal(sample_read(w->store, RECORD_CHUNK, 1, LEN, &w->chunks[1]), -ENOENT);
+}
+
 static void failing_calls_lose_nothing(void **state)
 {
 	struct world *w = *state;
@@ -308,6 +337,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(record_of_two_packs_is_copied_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(record_found_elsewhere_is_noted, setup, teardown),
 	    cmocka_unit_test_setup_teardown(damaged_pack_is_refused_and_others_go_on, setup, teardown),
+	    cmocka_unit_test_setup_teardown(records_take_the_place_of_lost_ones, setup, teardown),
 	    cmocka_unit_test_setup_teardown(failing_calls_lose_nothing, setup, teardown),
 	    cmocka_unit_test_setup_teardown(power_loss_loses_nothing, setup, teardown),
 	};
