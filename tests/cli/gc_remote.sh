@@ -367,6 +367,37 @@ test_by_ssh() {
 	all_there HEAD v1 v2
 }
 
+# In a bucket: the service's clock, and its lists.
+test_in_a_bucket() {
+	new_repo
+	mkdir -p data ../s3/lab
+	random 60000 one >data/one
+	revfs -q snapshot -m one data >/dev/null
+	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" anonymous &
+	wait_for 20 test -e ../ready
+	git config revfs.remote.lab.endpoint "$(cat ../ready)"
+	revfs remote add lab s3://lab/some/where
+	revfs -q push
+	revfs -q gc --remote lab --forget main
+	git checkout -q -b other HEAD~0
+	rm -r data
+	git rm -q data.revfs
+	git commit -q -m none
+	git branch -q -D main
+	git reflog expire --expire=now --all
+	git tag gone HEAD~1
+	FILTER='s/[0-9.]+ bytes/N bytes/' expect revfs gc --remote lab --keep 0 --forget gone --yes <<-'END'
+	condemned: 1 root, N bytes; the next run deletes them
+	END
+	expect_status 9 revfs push lab gone
+	revfs -q gc --remote lab --keep 0
+	revfs -q gc --remote lab --keep 0
+	expect revfs gc --remote lab --keep 0 <<-'END'
+	nothing to remove
+	END
+	[ "$(find ../s3/lab -type f ! -name revfs-store | wc -l)" = 0 ]
+}
+
 test_json() {
 	half_pushed
 	FILTER='s/"seconds":[0-9.]+/"seconds":S/;s/"bytes":[1-9][0-9]*/"bytes":N/g' expect revfs gc --remote lab --keep 0 --json <<-'END'
