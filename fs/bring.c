@@ -74,10 +74,10 @@ static void bring_pack(struct bring *b, const struct lack_pack *pack)
 {
 	int error = -ENOENT;
 
-	for (size_t i = 0; i < b->request->lack->stores_count && error && !is_fatal(error); i++) {
+	for (size_t i = 0; i < LACK_STORES_MAX && error && !is_fatal(error); i++) {
 		const uint64_t later = pack->stores >> i;
 
-		if (i >= LACK_STORES_MAX || !(later & 1))
+		if (!(later & 1))
 			continue;
 		error = adopt_pack(&b->adopt, b->request->lack->stores[i], &pack->id);
 		note(b, pack, i, error, later == 1);

@@ -29,7 +29,7 @@ static void look_for(struct lack *lack, struct lack_pack *pack)
 
 	remote_store_pack_path(&pack->id, "", path);
 	for (size_t i = 0; i < lack->stores_count && i < LACK_STORES_MAX; i++) {
-		struct remote_stat st;
+		struct remote_stat st = {0};
 		int r = remote_store_check(lack->stores[i]);
 
 		if (!r)

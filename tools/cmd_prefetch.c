@@ -1,6 +1,7 @@
 /*
  * revfs prefetch: bring what revisions, or paths in a mount, need into the cache.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +85,7 @@ static int enter_mounted(struct run *run, char **arguments)
 			return fail(EXIT_USAGE, "'%s' and '%s' belong to two repositories: name them apart",
 			            arguments[0], arguments[i]);
 	}
+	assert(run->mounted[0].repository);
 	if (chdir(run->mounted[0].repository))
 		return fail(exit_code_of(-errno), "cannot enter the repository '%s': %s", run->mounted[0].repository,
 		            error_text(-errno));

@@ -134,7 +134,7 @@ test_prefixes_that_fit_several_options_are_refused() {
 	expect revfs verify --j <<-'END'
 	--- stderr
 	revfs: option '--j' is ambiguous
-	usage: revfs verify [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | --no-progress] [REV...]
+	usage: revfs verify [--remote NAME] [--repair] [--full] [--sample PERCENT] [--rebuild] [-j N] [--json] [--progress | --no-progress] [REV...]
 	--- status 2
 	END
 	expect revfs version --j=1 <<-'END'

@@ -27,9 +27,9 @@ static int set_up(void **state)
 
 	(void)state;
 	dataset_world_open(&world);
-	scratch_sh("mkdir -p data/sub && head -c 300000 /dev/urandom >data/large && seq 2000 >data/sub/numbers");
+	scratch_sh("mkdir -p data/sub && head -c 500000 /dev/urandom >data/large && seq 2000 >data/sub/numbers");
 	first = dataset_world_record(&world, "data", NULL);
-	scratch_sh("head -c 200000 /dev/urandom >data/new && cp data/new data/sub/same");
+	scratch_sh("head -c 300000 /dev/urandom >data/new && cp data/new data/sub/same");
 	second = dataset_world_record(&world, "data", &first);
 	folder = scratch_path("store");
 	assert_int_equal(remote_open(&(struct remote_setup){.io = io_system(), .name = "lab", .url = folder}, &remote),
@@ -177,7 +177,7 @@ static void a_damaged_pack_is_told_and_the_others_come(void **state)
 	struct bring_result result;
 
 	(void)state;
-	scratch_sh("for p in $(find store/packs -type f -size +250k); do chmod u+w $p; truncate -s 2000 $p; done");
+	scratch_sh("for p in $(find store/packs -type f -size +400k); do chmod u+w $p; truncate -s 2000 $p; done");
 	bring(&second, "", &result);
 	assert_int_equal(result.failed, 1);
 	assert_int_equal(result.first, -EBADMSG);
