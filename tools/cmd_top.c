@@ -56,7 +56,7 @@ static json_t *found_json(const struct top_sample *s)
 	const uint64_t sum = found_sum(s);
 	json_t *object = json_object();
 
-	for (size_t i = 0; i < TOP_LEVELS; i++)
+	for (unsigned i = 0; i < TOP_LEVELS; i++)
 		json_object_set_new(object, top_level_name(i),
 		                    sum ? json_real(100 * (double)s->found[i] / (double)sum) : json_null());
 	return object;

@@ -195,6 +195,24 @@ test_a_mountpoint_of_any_bytes_is_a_label() {
 	[ "$(metric revfs_build_info "mountpoint=$(realpath ..)/"$'a "b"\\c\nd\xef\xbf\xbd{}=,')" = 1 ]
 }
 
+test_of_many_remotes_the_first_are_told() {
+	local remotes
+	need_mount
+	need python3
+	new_dataset
+	for i in {1..60}; do
+		printf '[revfs "remote.r%d"]\n\turl = /nowhere/%d\n' "$i" "$i"
+	done >>.git/config
+	mount_here --metrics-file ../metrics.prom
+	[ "$(stat -c %s "$MNT/.revfs/metrics")" -le 65536 ]
+	metric
+	remotes=$(grep -c ^revfs_remote_requests_total ../metrics)
+	[ "$remotes" -gt 5 ] && [ "$remotes" -lt 60 ]
+	wait_for 10 test -e ../metrics.prom
+	"$OPENMETRICS" ../metrics.prom
+	[ "$(grep -c ^revfs_remote_requests_total ../metrics.prom)" = 60 ]
+}
+
 # in_file NAME [KEY=VALUE...]: of the file of metrics.
 in_file() {
 	"$OPENMETRICS" ../metrics.prom "$@"
