@@ -17,6 +17,7 @@ struct source {
 	struct store_writer *writer;
 	struct fetch *(*find)(void *arg);
 	void *find_arg;
+	_Atomic(struct fetch *) fetch; /* what was found last */
 	atomic_uint_fast64_t pages_loaded;
 	atomic_uint_fast64_t chunks_loaded;
 	atomic_uint_fast64_t records_found;
@@ -79,9 +80,17 @@ uint64_t source_records_found(const struct source *s)
 	return atomic_load_explicit(&s->records_found, memory_order_relaxed);
 }
 
+static struct fetch *find_fetch(struct source *s)
+{
+	struct fetch *fetch = s->find ? s->find(s->find_arg) : NULL;
+
+	atomic_store_explicit(&s->fetch, fetch, memory_order_release);
+	return fetch;
+}
+
 struct fetch *source_fetch(const struct source *s)
 {
-	return s->find ? s->find(s->find_arg) : NULL;
+	return atomic_load_explicit(&s->fetch, memory_order_acquire);
 }
 
 /* Whether a failure of the store is one that remotes may mend. */
@@ -96,9 +105,9 @@ static int either(int local, int remote)
 	return remote == -ENOENT ? local : remote;
 }
 
-bool source_has_fetch(const struct source *source)
+bool source_has_fetch(struct source *source)
 {
-	return source_fetch(source);
+	return find_fetch(source);
 }
 
 static int read_record(struct source *s, unsigned kind, const struct id *id, const struct locator *hint,
@@ -113,7 +122,7 @@ static int read_record(struct source *s, unsigned kind, const struct id *id, con
 	if (!r)
 		atomic_fetch_add_explicit(&s->records_found, 1, memory_order_relaxed);
 	if (may_be_elsewhere(r)) {
-		struct fetch *fetch = source_fetch(s);
+		struct fetch *fetch = find_fetch(s);
 
 		r = fetch ? either(r, fetch_read(fetch, kind, id, hint, record)) : r;
 	}
@@ -132,7 +141,7 @@ static int read_root(struct source *s, const struct id *id, struct record *recor
 		return 0;
 	}
 	r = read_record(s, RECORD_PAGE, id, NULL, record);
-	fetch = may_be_elsewhere(r) ? source_fetch(s) : NULL;
+	fetch = may_be_elsewhere(r) ? find_fetch(s) : NULL;
 	if (fetch)
 		r = either(r, fetch_read_root(fetch, id, record));
 	return r == -ENODATA && root_error != -ENOENT ? root_error : r;

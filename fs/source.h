@@ -27,9 +27,9 @@ int source_open(struct store *store, struct memory *memory, struct store_writer 
 void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), void *arg);
 
 /* Whether what the store does not have may come from elsewhere. */
-bool source_has_fetch(const struct source *source);
+bool source_has_fetch(struct source *source);
 
-/* What FIND answers now, borrowed; NULL for nothing. */
+/* What FIND answered last, borrowed; NULL for nothing, or where nothing was needed yet.  Waits for nothing. */
 struct fetch *source_fetch(const struct source *source);
 
 /* Free; nothing may be pinned. */
