@@ -149,7 +149,7 @@ def measure_one(results, name, server, mounted):
     results.add(SEQUENTIAL, name, LARGE / 1e6 / once(read_large))
 
 
-def measure(work, revfs, link, rounds):
+def measure(work, revfs, link, rounds, full):
     results = Results()
     project, store, clone = (os.path.join(work, "link-" + name) for name in ("project", "store", "clone"))
     for path in (project, store, clone):
@@ -187,7 +187,9 @@ def measure(work, revfs, link, rounds):
             measure_one(results, "revfs", server, revfs_mounted)
     finally:
         server.end()
-    if shutil.which("rclone"):
+    if not full:
+        note("SKIP rclone mount: it takes minutes")
+    elif shutil.which("rclone"):
         plain = Server(work, project, link)
         try:
             def mount_rclone(point, cache):
@@ -195,8 +197,7 @@ def measure(work, revfs, link, rounds):
                      f":http,url='{plain.url}':data", point], env={"RCLONE_CONFIG": "/dev/null"})
 
             rclone = Mounted(work, "rclone", mount_rclone, "")
-            for _ in range(1):
-                measure_one(results, "rclone mount", plain, rclone)
+            measure_one(results, "rclone mount", plain, rclone)
         finally:
             plain.end()
     else:
