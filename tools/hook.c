@@ -75,7 +75,7 @@ static int run(struct repo *repo, bool install, char **path, bool *changed)
 
 	*path = NULL;
 	*changed = false;
-	if (status)
+	if (!folder)
 		return status;
 	if (asprintf(path, "%s/" NAME, folder) < 0) {
 		*path = NULL;
