@@ -1,6 +1,7 @@
 #!/bin/bash
 # revfs cache verify: damage in the cache is found, told and removed.
 . "${0%/*}/../cli/harness"
+. "${0%/*}/remote_world"
 
 # A clone without data, and a cache of its own that holds all of HEAD.
 new_clone() {
@@ -11,12 +12,7 @@ new_clone() {
 	seq 3000 >data/sub/numbers
 	head -c 600000 /dev/urandom >data/large
 	revfs -q snapshot -m first data
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone || return 1
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
+	push_and_clone
 	revfs -q prefetch HEAD
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # revfs fetch: what was fetched is read with no remote and no cache; what is wrong is not taken in.
 . "${0%/*}/../cli/harness"
+. "${0%/*}/remote_world"
 
 # A repository of two snapshots that was pushed to ../store; a clone of it, which has no data, is where the test stands.
 new_clone() {
@@ -14,28 +15,19 @@ new_clone() {
 	git tag v1
 	head -c 300000 /dev/urandom >data/new
 	revfs -q snapshot -m second
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone || return 1
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
+	push_and_clone
 }
 
-# alone COMMAND...: as if there were no remote and no cache.
-alone() {
-	local status=0
-	mv ../store ../away
+# without_cache COMMAND...: as if there were no remote and no cache.
+without_cache() {
 	rm -rf "$HOME/.cache/revfs"
-	"$@" || status=$?
-	mv ../away ../store
-	return $status
+	alone "$@"
 }
 
 # reads_alone REV: all of it, and it is what the origin has.
 reads_alone() {
 	rm -rf ../here ../there
-	alone revfs -q export "$1" ../here && revfs -q -C ../origin export "$1" "$PWD/../there" &&
+	without_cache revfs -q export "$1" ../here && revfs -q -C ../origin export "$1" "$PWD/../there" &&
 		diff -r ../here ../there
 }
 
@@ -53,7 +45,7 @@ test_what_was_fetched_needs_no_remote() {
 	expect revfs fetch <<-'END'
 	everything is here
 	END
-	alone revfs -q verify HEAD
+	without_cache revfs -q verify HEAD
 	# Packs are the remote's, byte for byte.
 	diff -r ../store/packs .git/revfs/packs
 	[ -z "$(ls .git/revfs/tmp)" ]
@@ -78,10 +70,10 @@ test_a_dry_run_brings_nothing() {
 test_a_path_brings_what_it_needs() {
 	new_clone
 	revfs -q fetch HEAD:data/new
-	alone revfs cat HEAD:data/new | cmp - ../origin/data/new
-	not alone revfs -q cat HEAD:data/large >/dev/null 2>&1
+	without_cache revfs cat HEAD:data/new | cmp - ../origin/data/new
+	not without_cache revfs -q cat HEAD:data/large >/dev/null 2>&1
 	revfs -q fetch HEAD:data/sub
-	alone revfs cat HEAD:data/sub/numbers | cmp - ../origin/data/sub/numbers
+	without_cache revfs cat HEAD:data/sub/numbers | cmp - ../origin/data/sub/numbers
 	revfs -q fetch v1:other
 	[ "$(find .git/revfs/roots -type f | wc -l)" = 2 ]
 	FILTER=$NUMBERS expect revfs fetch HEAD:.revfs <<-'END'
@@ -100,14 +92,9 @@ test_a_large_folder_is_gone_down_by_name() {
 	seq -f 'data/many/%05g' 5000 | while read -r name; do echo "$name" >"$name"; done
 	head -c 200000 /dev/urandom >data/many/02500
 	revfs -q snapshot -m many data
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone || return 1
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
+	push_and_clone
 	revfs -q fetch HEAD:data/many/02500
-	alone revfs cat HEAD:data/many/02500 | cmp - ../origin/data/many/02500
+	without_cache revfs cat HEAD:data/many/02500 | cmp - ../origin/data/many/02500
 	revfs -q fetch
 	reads_alone HEAD
 }
@@ -134,7 +121,7 @@ test_moved_packs_are_followed() {
 	diff -r ../store/packs .git/revfs/packs
 	# From here it goes elsewhere.
 	revfs remote add second ../second
-	alone revfs -q push second
+	without_cache revfs -q push second
 	rm -rf ../store
 	mv ../second ../store
 	rm -rf .git/revfs
@@ -157,7 +144,7 @@ test_a_wrong_pack_is_refused_and_named() {
 	--- status 3
 	END
 	[ "$(find .git/revfs/roots -type f | wc -l)" = 1 ]
-	alone revfs -q cat HEAD:other/list >/dev/null
+	without_cache revfs -q cat HEAD:other/list >/dev/null
 	[ -z "$(ls .git/revfs/tmp)" ]
 	# A byte of a record is another, and then one of the index.
 	for offset in 5000 $(($(stat -c %s ../good) - 80)); do
@@ -251,7 +238,7 @@ whole_as_far_as_seen() {
 	find .git/revfs -path '*/roots/*' -type f >../roots
 	while read -r file; do
 		rm -rf ../part
-		alone revfs -q export --root "${file##*/}" ../part
+		without_cache revfs -q export --root "${file##*/}" ../part
 	done <../roots
 }
 
@@ -304,7 +291,7 @@ test_garbage_collection_spares_what_was_fetched() {
 	rm -f .git/ORIG_HEAD .git/FETCH_HEAD
 	revfs -q gc
 	rm -rf ../here
-	alone revfs -q export "$(git -C ../origin rev-parse main)" ../here
+	without_cache revfs -q export "$(git -C ../origin rev-parse main)" ../here
 	diff -r ../here/data ../origin/data
 }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # revfs pin and unpin: what is pinned stays in the cache, whatever else it needs room for.
 . "${0%/*}/../cli/harness"
+. "${0%/*}/remote_world"
 
 # A repository of two snapshots that was pushed to ../store; a clone of it, which has no data, is where the test stands.
 new_clone() {
@@ -15,21 +16,7 @@ new_clone() {
 	git tag v1
 	head -c 300000 /dev/urandom >data/new
 	revfs -q snapshot -m second
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone || return 1
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
-}
-
-# alone COMMAND...: as if there were no remote.
-alone() {
-	local status=0
-	mv ../store ../away
-	"$@" || status=$?
-	mv ../away ../store
-	return $status
+	push_and_clone
 }
 
 NUMBERS='s/[0-9a-f]{40}/COMMIT/;s/[0-9.]+ (bytes|[KM]iB)/N/g;s/"bytes":[0-9]+/"bytes":N/'

@@ -1,6 +1,7 @@
 #!/bin/bash
 # revfs prefetch: what was brought into the cache is read with no remote.
 . "${0%/*}/../mount/common"
+. "${0%/*}/remote_world"
 
 # A repository of two snapshots that was pushed to ../store; a clone of it, which has no data, is where the test stands.
 new_clone() {
@@ -15,21 +16,7 @@ new_clone() {
 	git tag v1
 	head -c 100000 /dev/urandom >data/new
 	revfs -q snapshot -m second
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone || return 1
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
-}
-
-# alone COMMAND...: as if there were no remote.
-alone() {
-	local status=0
-	mv ../store ../away
-	"$@" || status=$?
-	mv ../away ../store
-	return $status
+	push_and_clone
 }
 
 NUMBERS='s/[0-9.]+ (bytes|[KM]iB) received/N received/;s/[0-9.]+ s$/N s/;s/"(received_bytes|seconds)":[0-9.e-]+/"\1":N/g'
@@ -99,12 +86,7 @@ test_a_sparse_file_is_shared_by_readers() {
 		dd if=/dev/urandom of=data/sparse bs=1M count=1 seek=$at conv=notrunc status=none
 	done
 	revfs -q snapshot -m sparse data
-	revfs remote add lab ../store
-	revfs -q push
-	git clone -q . ../clone
-	cd ../clone
-	git config revfs.remote.lab.url "$PWD/../store"
-	git config revfs.io-timeout 1
+	push_and_clone
 	revfs -q prefetch HEAD
 	alone revfs cat HEAD:data/sparse | cmp - ../origin/data/sparse
 }
