@@ -266,7 +266,8 @@ test_a_disk_that_hangs_keeps_no_mount() {
 	mkdir ../second
 	revfs mount ../second
 	other=$(server_of ../second)
-	revfs mount --metrics-file ../second/a.prom "$MNT"
+	# A look for leaks stops all threads first, and one that waits for a disk does not stop.
+	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 revfs mount --metrics-file ../second/a.prom "$MNT"
 	server=$(server_of "$MNT")
 	# What is not there is remembered for a second.
 	sleep 1.5
