@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/io.h"
 #include "fs/mountpoint.h"
 #include "tools/commands.h"
 #include "tools/path.h"
@@ -13,6 +14,9 @@
 
 /* A server drains what is open before it ends; nothing is open behind an unmount that was not lazy. */
 #define WAIT_MS 10000
+/* What the kernel reads ahead uses the mount a little longer than the program that read. */
+#define BUSY_MS 1000
+#define BUSY_STEP_MS 25
 
 struct search {
 	const char *path;
@@ -28,6 +32,18 @@ static int search_each(void *arg, const struct registered *mount)
 	return 0;
 }
 
+/* One that is in use may not be any more in a moment. */
+static int remove_patiently(const char *path)
+{
+	int error = mountpoint_remove(path, false);
+
+	for (unsigned waited = 0; error == -EBUSY && waited < BUSY_MS; waited += BUSY_STEP_MS) {
+		io_sleep_ms(io_system(), BUSY_STEP_MS);
+		error = mountpoint_remove(path, false);
+	}
+	return error;
+}
+
 /* PATH is absolute and without links. */
 static int unmount(const char *path)
 {
@@ -40,7 +56,7 @@ static int unmount(const char *path)
 	if (!err)
 		return fail(EXIT_NOT_FOUND, "nothing of revfs is mounted on '%s': 'revfs mounts' lists what is", path);
 	registry_each(search_each, &search);
-	err = mountpoint_remove(path, false);
+	err = remove_patiently(path);
 	if (err == -EBUSY)
 		return fail(EXIT_BUSY, "cannot unmount '%s': it is in use; 'fuser -vm' there tells by whom", path);
 	if (err)

@@ -34,6 +34,14 @@ END
 	not is_mounted "$MNT"
 }
 
+test_who_leaves_in_a_moment_is_waited_for() {
+	new_mounted
+	sleep 0.4 <"$MNT/@v1/data/large" &
+	expect revfs umount "$MNT" <<'END'
+END
+	not is_mounted "$MNT"
+}
+
 # What the caller had open is not kept: a pipeline behind the command ends.
 test_server_keeps_no_descriptor_of_the_caller() {
 	need_mount
