@@ -295,8 +295,13 @@ forge() {
 	                      "folder": tarfile.DIRTYPE}[kind]
 	        extra.linkname = "/etc/passwd" if kind in ("link", "hard") else ""
 	        extra.size = int(size)
-	        # What is said to be longer than all there is has no bytes.
-	        dst.addfile(extra, io.BytesIO(b"x" * extra.size) if extra.size <= 1000 else None)
+	        if extra.size <= 1000:
+	            dst.addfile(extra, io.BytesIO(b"x" * extra.size))
+	        else:
+	            # What is said to be longer than all there is has no bytes.
+	            header = extra.tobuf(dst.format, dst.encoding, dst.errors)
+	            dst.fileobj.write(header)
+	            dst.offset += len(header)
 	    dst.addfile(member, src.extractfile(member))
 	dst.close()
 	END
