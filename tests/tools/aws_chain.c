@@ -14,67 +14,10 @@
 /* cmocka has one of its own. */
 #undef fail
 
-#include "tests/support/aws.h"
-#include "tools/aws_chain.h"
+#include "tests/support/aws_looking.h"
 
 #define KEYS "aws_access_key_id = AKIAFILE\naws_secret_access_key = word\n"
 #define SOON 4102444800 /* the year 2100 */
-
-static struct aws_look look;
-static struct credentials found;
-static const char *url;
-
-static int set_up(void **state)
-{
-	(void)state;
-	aws_open();
-	aws_look_init(&look, NULL);
-	url = aws_serve();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	credentials_release(&found);
-	aws_look_release(&look);
-	aws_close();
-	return 0;
-}
-
-static int get(void)
-{
-	credentials_release(&found);
-	*look.why = '\0';
-	return aws_chain_get(&look, &found);
-}
-
-static void expect(const char *user, const char *secret, const char *token, int64_t expires)
-{
-	assert_int_equal(get(), 0);
-	assert_string_equal(found.user, user);
-	assert_string_equal(found.secret, secret);
-	if (token)
-		assert_string_equal(found.token, token);
-	else
-		assert_null(found.token);
-	assert_true(found.expires == expires);
-}
-
-static void expect_error(int error, const char *why)
-{
-	assert_int_equal(get(), error);
-	assert_null(found.user);
-	assert_string_equal(look.why, why);
-}
-
-static void expect_log(const char *expected)
-{
-	char *log = aws_log();
-
-	assert_string_equal(log, expected);
-	free(log);
-}
 
 static void set_keys(void)
 {
