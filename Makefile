@@ -57,10 +57,11 @@ ALL_CFLAGS = -std=c11 $(OPTIMISE) $(CFLAGS) $(WARNINGS) $(HARDEN) -pthread $(SAN
 ALL_LDFLAGS = -pthread -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SAN_FLAGS)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)))
-CACHE_OBJS := $(call objects,cache/*.c)
-FS_OBJS := $(call objects,fs/*.c)
-TOOLS_OBJS := $(call objects,tools/*.c)
-TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/cache/*.c tests/fs/*.c tests/tools/*.c))
+# A layer is a folder and those in it.
+CACHE_OBJS := $(call objects,cache/*.c cache/*/*.c)
+FS_OBJS := $(call objects,fs/*.c fs/*/*.c)
+TOOLS_OBJS := $(call objects,tools/*.c tools/*/*.c)
+TEST_PROGRAMS := $(patsubst %.c,$(BUILD)/%,$(wildcard $(foreach layer,cache fs tools,tests/$(layer)/*.c tests/$(layer)/*/*.c)))
 TEST_HELP_OBJS := $(call objects,tests/support/*.c)
 TEST_OBJS := $(addsuffix .o,$(TEST_PROGRAMS)) $(TEST_HELP_OBJS)
 # Programs that suites in tests/cli, tests/mount and tests/slow call, a .c file each, without cmocka.
@@ -168,7 +169,7 @@ help:
 	@sed -n '/^# make/s/^# //p' Makefile
 
 # Written without a build, so that it is there for editors at once.
-SOURCES = $(wildcard cache/*.c fs/*.c tools/*.c tests/*/*.c bench/*.c fuzz/*.c)
+SOURCES = $(wildcard $(foreach layer,cache fs tools tests bench fuzz,$(layer)/*.c $(layer)/*/*.c) tests/*/*/*.c)
 quoted = $(subst ",\",$(1))
 compile_commands.json: .FORCE
 	@{ echo '['; sep=; for source in $(SOURCES); do \

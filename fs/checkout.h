@@ -16,7 +16,7 @@
 #include "fs/instep.h"
 #include "fs/place.h"
 #include "fs/pointer.h"
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 
 /* What is told of a path. */
 enum checkout_event {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cache/wire.h"
-#include "fs/git.h"
+#include "fs/git/git.h"
 
 #define PATHS_FILE "paths"
 #define MESSAGE_FILE "message"

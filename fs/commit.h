@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 
 /*
  * Add PATHS (NULL-terminated) to the index, even where a pattern ignores them.  Returns 0; -ECANCELED where git

@@ -7,7 +7,7 @@
 #include "cache/interrupt.h"
 #include "cache/wire.h"
 #include "fs/name.h"
-#include "fs/oid_set.h"
+#include "fs/git/oid_set.h"
 
 #define MODE_TREE 0040000
 

@@ -7,7 +7,7 @@
 #define FS_DATASET_H
 
 #include "fs/pointer.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "fs/tree.h"
 
 /* Read the blob OID (MODE as in its tree) as a pointer.  0; -EINVAL for what is no pointer; -ENOTSUP for a later

@@ -11,7 +11,7 @@
 
 #include "cache/fetch.h"
 #include "cache/store.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 #define GC_KEEP_S (14 * 86400)
 

@@ -6,9 +6,9 @@
 #ifndef FS_HISTORY_H
 #define FS_HISTORY_H
 
-#include "fs/oid_set.h"
+#include "fs/git/oid_set.h"
 #include "fs/pointer.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 struct history {
 	struct repo *repo; /* borrowed */

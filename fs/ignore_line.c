@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cache/wire.h"
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "fs/info_exclude.h"
 #include "fs/instep.h"
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 
 /* The line, without a newline, for PATH as seen from the folder of the ignore file: a slash, and what patterns give a
  * meaning escaped.  malloc'ed; NULL where memory ran out. */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 /*
  * Add the pattern of PATH, from the root of the work tree with a slash in front, unless it stands there; a FOLDER gets

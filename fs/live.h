@@ -9,7 +9,7 @@
 #define FS_LIVE_H
 
 #include "cache/store.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 /* Told of a root, and where it was met first ("the dataset 'data/x' of the commit 1234..."), borrowed.  0 to go on. */
 typedef int (*live_each)(void *arg, const struct id *root, const char *where);

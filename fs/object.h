@@ -1,14 +1,14 @@
 /*
  * Git's objects as bytes: what a commit, a tag and a tree say.
  *
- * Nothing here reads: the bytes come from a reader (fs/repo_reader.h) and are not trusted.  Thread-safe.
+ * Nothing here reads: the bytes come from a reader (fs/git/repo_reader.h) and are not trusted.  Thread-safe.
  */
 #ifndef FS_OBJECT_H
 #define FS_OBJECT_H
 
 #include <stdint.h>
 
-#include "fs/oid.h"
+#include "fs/git/oid.h"
 
 enum object_type {
 	OBJECT_ANY = 0,

@@ -9,7 +9,7 @@
 
 #include "fs/content.h"
 #include "fs/dataset.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "fs/tree.h"
 
 enum place_kind {

@@ -12,7 +12,7 @@
 #define FS_REGISTRATION_H
 
 #include "cache/store.h"
-#include "fs/oid.h"
+#include "fs/git/oid.h"
 
 struct registration;
 

@@ -7,7 +7,7 @@
 
 #include "fs/stamp_set.h"
 #include "fs/tree.h"
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 
 struct restamp {
 	struct source *source;

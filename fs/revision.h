@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 struct revision {
 	struct oid commit;

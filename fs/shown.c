@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "fs/oid_set.h"
+#include "fs/git/oid_set.h"
 #include "fs/registration.h"
 
 struct shown {

@@ -7,7 +7,7 @@
 #define FS_SHOWN_H
 
 #include "cache/store.h"
-#include "fs/oid.h"
+#include "fs/git/oid.h"
 
 struct shown;
 

@@ -13,7 +13,7 @@
 
 #include "cache/interrupt.h"
 #include "cache/io.h"
-#include "fs/git.h"
+#include "fs/git/git.h"
 
 #define FILES_MAX 4
 #define LOOK_MS 5

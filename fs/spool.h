@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 struct spool;
 

@@ -9,7 +9,7 @@
 #include "cache/id.h"
 #include "cache/interrupt.h"
 #include "fs/name.h"
-#include "fs/view_node.h"
+#include "fs/mount/view_node.h"
 
 /*
  * A set-associative cache: the place of a spot follows from its id, and one of WAYS is overwritten in turn.  Copies go

@@ -9,7 +9,7 @@
 #ifndef FS_SPOT_H
 #define FS_SPOT_H
 
-#include "fs/node.h"
+#include "fs/mount/node.h"
 #include "fs/place.h"
 
 /* A side of @A..B. */

@@ -9,7 +9,7 @@
 
 #include "cache/remote_store.h"
 #include "cache/store.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 enum verify_kind {
 	VERIFY_GIT,     /* a tree or a pointer file in Git */

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cache/s3_url.h"
-#include "cache/s3_xml.h"
+#include "cache/s3/s3_url.h"
+#include "cache/s3/s3_xml.h"
 #include "fuzz/support/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cache/serve_wire.h"
+#include "cache/ssh/serve_wire.h"
 #include "fuzz/support/fuzz.h"
 
 static void use_list(const struct serve_wire *frame)

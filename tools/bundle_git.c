@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "tools/fail.h"
 #include "tools/shown.h"
 #include "tools/stop.h"

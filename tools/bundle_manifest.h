@@ -5,7 +5,7 @@
 #ifndef TOOLS_BUNDLE_MANIFEST_H
 #define TOOLS_BUNDLE_MANIFEST_H
 
-#include "fs/oid.h"
+#include "fs/git/oid.h"
 
 struct bundle_revision {
 	struct oid commit;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/bundle.h"
-#include "fs/push.h"
+#include "fs/remote/bundle.h"
+#include "fs/remote/push.h"
 #include "tools/bundle_file.h"
 #include "tools/bundle_git.h"
 #include "tools/bundle_manifest.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fs/dataset.h"
-#include "fs/oid_set.h"
+#include "fs/git/oid_set.h"
 #include "fs/reach.h"
 #include "tools/commands.h"
 #include "tools/output.h"

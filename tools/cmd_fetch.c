@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/bring.h"
+#include "fs/remote/bring.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/parts.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fs/mirror.h"
+#include "fs/remote/mirror.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"

@@ -8,7 +8,7 @@
 
 #include "cache/pins.h"
 #include "cache/wire.h"
-#include "fs/prefetch.h"
+#include "fs/remote/prefetch.h"
 #include "tools/cache_place.h"
 #include "tools/commands.h"
 #include "tools/output.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/prefetch.h"
+#include "fs/remote/prefetch.h"
 #include "tools/commands.h"
 #include "tools/mounted.h"
 #include "tools/output.h"

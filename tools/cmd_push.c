@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "fs/history.h"
-#include "fs/push.h"
-#include "fs/pushed.h"
+#include "fs/remote/push.h"
+#include "fs/remote/pushed.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cache/serve.h"
+#include "cache/ssh/serve.h"
 #include "tools/commands.h"
 #include "tools/stop.h"
 

@@ -7,7 +7,7 @@
 
 #include "fs/dataset.h"
 #include "fs/drift.h"
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 #include "tools/commands.h"
 #include "tools/config.h"
 #include "tools/output.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cache/io.h"
-#include "fs/mountpoint.h"
+#include "fs/mount/mountpoint.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/path.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "fs/history.h"
-#include "fs/push_plan.h"
+#include "fs/remote/push_plan.h"
 #include "tools/bundle_git.h"
 #include "tools/bundle_intake.h"
 #include "tools/commands.h"

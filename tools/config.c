@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "cache/io.h"
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "tools/command.h"
 #include "tools/path.h"
 #include "tools/setting.h"

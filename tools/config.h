@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 struct config;
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "cache/interrupt.h"
-#include "fs/git.h"
-#include "tools/aws_chain.h"
+#include "fs/git/git.h"
+#include "tools/aws/aws_chain.h"
 #include "tools/fail.h"
 #include "tools/url.h"
 

@@ -1,5 +1,5 @@
 /*
- * The user's credentials for a remote: from AWS's files, variables and services (tools/aws_chain.h) for a bucket, from
+ * The user's credentials for a remote: from AWS's files, variables and services (tools/aws/aws_chain.h) for a bucket, from
  * `git credential` for an HTTP server.
  *
  * Nothing is looked for before it is needed.  What is wrong with the user's settings is said once, as a warning; the
@@ -9,7 +9,7 @@
 #define TOOLS_CREDENTIALS_H
 
 #include "cache/credentials.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "tools/remotes.h"
 
 /* How long git and its helpers may take, where they do not ask the user at a terminal. */

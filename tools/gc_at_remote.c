@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/forget.h"
+#include "fs/remote/forget.h"
 #include "tools/fail.h"
 #include "tools/named_remote.h"
 #include "tools/shown.h"

@@ -4,7 +4,7 @@
 #ifndef TOOLS_GC_AT_REMOTE_H
 #define TOOLS_GC_AT_REMOTE_H
 
-#include "fs/gc_remote.h"
+#include "fs/remote/gc_remote.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cache/io.h"
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/shown.h"

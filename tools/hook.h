@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 /* Put the hook where Git looks for it.  *CHANGED: it was not there.  *PATH (malloc'ed) is where.  Prints its own
  * errors; returns an exit status. */

@@ -8,7 +8,7 @@
 #ifndef TOOLS_METRICS_FILE_H
 #define TOOLS_METRICS_FILE_H
 
-#include "fs/view.h"
+#include "fs/mount/view.h"
 
 #define METRICS_FILE_S 15
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#include "fs/oid.h"
+#include "fs/git/oid.h"
 #include "tools/registry.h"
 
 #define COMMIT_XATTR "user.revfs.commit"

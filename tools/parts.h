@@ -4,7 +4,7 @@
 #ifndef TOOLS_PARTS_H
 #define TOOLS_PARTS_H
 
-#include "fs/lack.h"
+#include "fs/remote/lack.h"
 #include "tools/session.h"
 
 struct part {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/mountpoint.h"
+#include "fs/mount/mountpoint.h"
 
 /* Append the components of TEXT to the clean path in OUT, which has room.  Returns 0 or -EXDEV. */
 static int append(char *out, const char *text)

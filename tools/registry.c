@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cache/io.h"
-#include "fs/mountpoint.h"
+#include "fs/mount/mountpoint.h"
 
 /* A file is strings with their NUL bytes: the magic, mountpoint, repository, process id, its start, since. */
 #define MAGIC "revfs-mount 1"

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <syslog.h>
 
-#include "tools/aws_place.h"
+#include "tools/aws/aws_place.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
 #include "tools/config.h"

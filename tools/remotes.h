@@ -7,7 +7,7 @@
 #define TOOLS_REMOTES_H
 
 #include "cache/fetch.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 /* The name of a remote: letters, digits, '-', '_' and '.', no '.' or '-' in front. */
 #define REMOTES_NAME_MAX 100

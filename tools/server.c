@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "fs/info_exclude.h"
-#include "fs/mount.h"
-#include "fs/mountpoint.h"
+#include "fs/mount/mount.h"
+#include "fs/mount/mountpoint.h"
 #include "fs/spool.h"
 #include "tools/command.h"
 #include "tools/metrics_file.h"

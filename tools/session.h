@@ -5,7 +5,7 @@
 #define TOOLS_SESSION_H
 
 #include "fs/place.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "fs/revision.h"
 #include "fs/source.h"
 #include "tools/remotes.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "tools/command.h"
 
 #define LOCK_WAIT_MS 10000

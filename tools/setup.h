@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 
 #define SETUP_PATH ".revfs/config" /* from the root of the work tree */
 

@@ -10,7 +10,7 @@
 
 #include "fs/ignore_line.h"
 #include "fs/snapshot.h"
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 #include "tools/fail.h"
 #include "tools/session.h"
 

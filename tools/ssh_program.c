@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/ssh_url.h"
-#include "fs/git.h"
+#include "cache/ssh/ssh_url.h"
+#include "fs/git/git.h"
 #include "tools/fail.h"
 
 /* A variable that is not empty. */

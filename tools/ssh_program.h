@@ -4,7 +4,7 @@
 #ifndef TOOLS_SSH_PROGRAM_H
 #define TOOLS_SSH_PROGRAM_H
 
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 
 /*
  * Find it, the first of GIT_SSH_COMMAND in the environment, Git's setting core.sshCommand for REPO, and GIT_SSH.

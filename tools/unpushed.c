@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "fs/pointer.h"
-#include "fs/pushed.h"
+#include "fs/remote/pushed.h"
 
 /* What git rev-list is to read: HEAD, but nothing that PUSHED has, and of that what changed pointer files.  malloc'ed;
  * NULL without memory. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "cache/store.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "tools/remotes.h"
 
 /*

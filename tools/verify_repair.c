@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/repair.h"
-#include "fs/repair_remote.h"
+#include "fs/remote/repair.h"
+#include "fs/remote/repair_remote.h"
 #include "tools/fail.h"
 #include "tools/output.h"
 #include "tools/url.h"

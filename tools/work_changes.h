@@ -8,7 +8,7 @@
 #define TOOLS_WORK_CHANGES_H
 
 #include "fs/exclude.h"
-#include "fs/worktree.h"
+#include "fs/git/worktree.h"
 #include "tools/change_list.h"
 #include "tools/fail.h"
 #include "tools/session.h"

@@ -17,7 +17,7 @@
 #include "cache/moved.h"
 #include "cache/pack.h"
 #include "cache/record.h"
-#include "cache/serve_wire.h"
+#include "cache/ssh/serve_wire.h"
 #include "cache/wire.h"
 #include "fs/instep.h"
 #include "fs/page.h"

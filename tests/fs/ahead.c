@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "cache/chunker.h"
-#include "fs/view.h"
+#include "fs/mount/view.h"
 #include "tests/support/recorded.h"
 #include "tests/support/scratch.h"
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "fs/git.h"
+#include "fs/git/git.h"
 #include "tests/support/scratch.h"
 
 #define SIZE 9000000 /* more than what is read in one piece */

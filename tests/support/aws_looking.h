@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "tests/support/aws.h"
-#include "tools/aws_chain.h"
+#include "tools/aws/aws_chain.h"
 
 static struct aws_look look;
 static struct credentials found;

@@ -6,7 +6,7 @@
 #ifndef TESTS_SUPPORT_FRAMES_H
 #define TESTS_SUPPORT_FRAMES_H
 
-#include "cache/serve_wire.h"
+#include "cache/ssh/serve_wire.h"
 
 /* Send LEN bytes over the socket FD. */
 void frames_send(int fd, const void *data, size_t len);

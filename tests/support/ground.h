@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "cache/writer.h"
-#include "fs/repo.h"
+#include "fs/git/repo.h"
 #include "tests/support/fault.h"
 
 #define GROUND_DAY UINT64_C(86400)

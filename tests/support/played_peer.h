@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "cache/peer.h"
-#include "cache/serve_wire.h"
+#include "cache/ssh/peer.h"
+#include "cache/ssh/serve_wire.h"
 #include "tests/support/fault.h"
 
 /* The one there is. */

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "fs/openmetrics.h"
+#include "fs/mount/openmetrics.h"
 
 #define LAST (HISTOGRAM_BUCKETS - 1)
 

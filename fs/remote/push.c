@@ -1,0 +1,370 @@
+#include "fs/remote/push.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cache/shelf.h"
+#include "cache/wire.h"
+
+#define TRIES 3
+#define LOOK                                                                                                           \
+	4096 /* bytes at the end of what was put that are compared: of a pack the trailer, which seals the index       \
+	      */
+
+struct push {
+	const struct push_request *request;
+	struct push_plan *plan;
+	struct push_result *result;
+	const struct io *io;
+	struct remote *to;
+	int tmp; /* the store's folder of unfinished files; -1: not open yet */
+};
+
+static bool is_cancelled(const struct push *p)
+{
+	return p->request->cancelled && atomic_load_explicit(p->request->cancelled, memory_order_relaxed);
+}
+
+static void tell(struct push *p, uint64_t packs, uint64_t bytes)
+{
+	p->result->packs += packs;
+	p->result->bytes += bytes;
+	if (p->request->progress)
+		p->request->progress(p->request->arg, packs, bytes);
+}
+
+/* Whether the remote has what it was given, as its length and its end tell. */
+static int look(struct push *p, const char *path, const struct remote_body *body)
+{
+	uint8_t there[LOOK], here[LOOK];
+	size_t len = body->len < LOOK ? (size_t)body->len : LOOK;
+	struct remote_stat st;
+	ssize_t got;
+	int error = remote_stat(p->to, path, &st);
+
+	if (error)
+		return error == -ENOENT ? -EBADMSG : error;
+	if (st.size != body->len)
+		return -EBADMSG;
+	got = remote_read(p->to, path, body->len - len, there, len);
+	if (got < 0)
+		return (int)got;
+	if ((size_t)got != len)
+		return -EBADMSG;
+	if (body->data)
+		memcpy(here, (const uint8_t *)body->data + body->len - len, len);
+	else
+		error = io_read_exact(p->io, body->fd, here, len, body->len - len);
+	if (error)
+		return error;
+	return memcmp(here, there, len) ? -EBADMSG : 0;
+}
+
+/* Put BODY, and look at it.  One that is there already, from a push at the same time, is looked at all the same. */
+static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+{
+	int error;
+
+	snprintf(p->result->failed, sizeof(p->result->failed), "%s", path);
+	error = remote_put(p->to, path, body, replace);
+	return error && error != -EEXIST ? error : look(p, path, body);
+}
+
+static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id)
+{
+	struct remote_body body = {.data = NULL};
+	char path[REMOTE_PATH_SIZE];
+	int error;
+
+	body.fd = io_open_regular(p->io, dirfd, local, &body.len);
+	if (body.fd < 0)
+		return body.fd;
+	error = put(p, remote_store_pack_path(id, "", path), &body, false);
+	io_close(p->io, body.fd);
+	if (!error)
+		tell(p, 1, body.len);
+	return error;
+}
+
+static int put_whole(struct push *p, const struct push_pack *pack)
+{
+	char path[REMOTE_PATH_SIZE];
+
+	return put_pack_file(p, store_dirfd(p->plan->store), remote_store_pack_path(&pack->id, "", path), &pack->id);
+}
+
+/* --- moved files --- */
+
+static int compare_moved(const void *a, const void *b)
+{
+	const struct moved_entry *x = a, *y = b;
+
+	return x->old_offset < y->old_offset ? -1 : x->old_offset > y->old_offset;
+}
+
+/* ADDED and what THERE says besides, in one new list. */
+static int merge(const struct moved_entry *added, size_t added_count, const struct moved_entry *there,
+                 size_t there_count, struct moved_entry **merged, size_t *count)
+{
+	struct moved_entry *list = calloc(added_count + there_count + 1, sizeof(*list));
+	size_t n = added_count;
+
+	if (!list)
+		return -ENOMEM;
+	if (added_count)
+		memcpy(list, added, added_count * sizeof(*list));
+	for (size_t i = 0; i < there_count; i++) {
+		if (!moved_lookup(added, added_count, there[i].old_offset))
+			list[n++] = there[i];
+	}
+	qsort(list, n, sizeof(*list), compare_moved);
+	*merged = list;
+	*count = n;
+	return 0;
+}
+
+static bool has_all(const struct moved_entry *entries, size_t count, const struct moved_entry *wanted,
+                    size_t wanted_count)
+{
+	for (size_t i = 0; i < wanted_count; i++) {
+		const struct moved_entry *found = moved_lookup(entries, count, wanted[i].old_offset);
+
+		if (!found || !pack_id_equal(&found->now.pack, &wanted[i].now.pack) ||
+		    found->now.offset != wanted[i].now.offset)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Let the remote's moved file of a pack say ADDED, too.  Two who do so at once may each overwrite what the other wrote:
+ * it is read again, and done again.
+ */
+static int put_moved(struct push *p, const struct pack_id *id, const struct moved_entry *added, size_t added_count)
+{
+	char path[REMOTE_PATH_SIZE];
+	int error = 0;
+	bool done = false;
+
+	for (unsigned i = 0; i <= TRIES && !error && !done; i++) {
+		struct moved_entry *there, *merged = NULL;
+		size_t there_count, count;
+		struct buffer file = {0};
+
+		error = push_read_moved(p->plan->to, id, &there, &there_count);
+		done = !error && has_all(there, there_count, added, added_count);
+		if (!error && !done)
+			error = merge(added, added_count, there, there_count, &merged, &count);
+		if (!error && !done)
+			error = moved_encode(id, merged, count, &file);
+		if (!error && !done)
+			error = put(p, remote_store_pack_path(id, ".moved", path),
+			            &(struct remote_body){.data = file.data, .len = file.len}, true);
+		buffer_release(&file);
+		free(merged);
+		free(there);
+	}
+	return error ? error : done ? 0 : -EBADMSG;
+}
+
+/* --- parts of packs --- */
+
+static int open_tmp(struct push *p)
+{
+	int error;
+
+	if (p->tmp >= 0)
+		return 0;
+	error = store_make_folder(p->plan->store, "tmp");
+	if (error)
+		return error;
+	p->tmp = io_open(p->io, store_dirfd(p->plan->store), "tmp", O_RDONLY | O_DIRECTORY, 0);
+	return p->tmp < 0 ? p->tmp : 0;
+}
+
+/* Copy the records KEEP to a new pack; each is checked.  MOVED says where they went. */
+static int copy_records(struct pack *from, const struct push_pack *part, struct pack_writer *to,
+                        struct moved_entry *moved)
+{
+	uint8_t *bytes = malloc(RECORD_HEADER_SIZE + RECORD_RAW_MAX);
+	int error = bytes ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < part->keep_count && !error; i++) {
+		const struct pack_entry *entry = &part->keep[i];
+		struct record_header header;
+		struct record record;
+
+		error = pack_read_stored(from, entry, bytes);
+		if (!error)
+			error = record_decode(bytes, RECORD_HEADER_SIZE + (size_t)entry->stored_len, entry->kind,
+			                      &entry->id, &record);
+		if (error)
+			break;
+		free(record.data);
+		error =
+		    record_decode_header(bytes, RECORD_HEADER_SIZE + (size_t)entry->stored_len, entry->kind, &header);
+		moved[i] = (struct moved_entry){
+		    .old_offset = entry->offset,
+		    .now = {.pack = *pack_writer_id(to), .stored_len = entry->stored_len},
+		};
+		if (!error)
+			error =
+			    pack_writer_add(to, &entry->id, &header, bytes + RECORD_HEADER_SIZE, &moved[i].now.offset);
+	}
+	free(bytes);
+	return error;
+}
+
+/* Make a pack of what is reachable, and put it; it does not stay here. */
+static int put_part(struct push *p, const struct push_pack *part)
+{
+	struct moved_entry *moved = calloc(part->keep_count + 1, sizeof(*moved));
+	struct pack_writer *writer = NULL;
+	char hex[PACK_ID_HEX_SIZE], name[PACK_ID_HEX_SIZE + 8];
+	struct pack *from = NULL;
+	struct pack_id id;
+	int error = moved ? open_tmp(p) : -ENOMEM;
+
+	snprintf(p->result->failed, sizeof(p->result->failed), "packs/%s", pack_id_format(&part->id, hex));
+	if (!error)
+		error = store_pin_pack(p->plan->store, &part->id, &from);
+	if (!error)
+		error = pack_writer_open(p->io, p->tmp, &writer);
+	if (!error)
+		error = copy_records(from, part, writer, moved);
+	if (from)
+		store_unpin_pack(p->plan->store, from);
+	if (error) {
+		pack_writer_abort(writer);
+		free(moved);
+		return error;
+	}
+	id = *pack_writer_id(writer);
+	snprintf(name, sizeof(name), "%s.push", pack_id_format(&id, hex));
+	error = pack_writer_finish(writer, p->tmp, ".", name, 0444);
+	if (!error) {
+		error = put_pack_file(p, p->tmp, name, &id);
+		io_unlink(p->io, p->tmp, name);
+	}
+	if (!error)
+		error = push_plan_made(p->plan, &id);
+	if (!error)
+		error = put_moved(p, &part->id, moved, part->keep_count);
+	free(moved);
+	return error;
+}
+
+/* Of a pack that was repacked here, say there where what is needed of it went. */
+static int put_followed(struct push *p, const struct push_pack *pack)
+{
+	struct moved_entry *needed = calloc(pack->moved_count + 1, sizeof(*needed));
+	size_t count = 0;
+	int error;
+
+	if (!needed)
+		return -ENOMEM;
+	for (size_t i = 0; i < pack->moved_count; i++) {
+		if (pack->followed[i])
+			needed[count++] = pack->moved[i];
+	}
+	error = put_moved(p, &pack->id, needed, count);
+	free(needed);
+	return error;
+}
+
+/* --- all --- */
+
+static int put_pack(struct push *p, const struct push_pack *pack)
+{
+	switch (pack->how) {
+	case PUSH_WHOLE:
+		if (!p->request->dry)
+			return put_whole(p, pack);
+		tell(p, 1, pack->bytes);
+		return 0;
+	case PUSH_PART:
+		if (!p->request->dry)
+			return put_part(p, pack);
+		tell(p, 1, pack->bytes);
+		return 0;
+	case PUSH_MOVED:
+		return p->request->dry ? 0 : put_followed(p, pack);
+	case PUSH_THERE:
+		break;
+	}
+	return 0;
+}
+
+/* A root is never overwritten, unless what is there is no root. */
+static int put_root(struct push *p, const struct push_root *root)
+{
+	const struct remote_body body = {.data = root->file, .len = root->len};
+	char path[REMOTE_PATH_SIZE];
+	struct record record;
+	int error;
+
+	if (!root->file)
+		return 0;
+	error = p->plan->to_nothing ? -ENOENT : remote_store_read_root(p->plan->to, &root->id, &record);
+	if (!error) {
+		free(record.data);
+		return 0;
+	}
+	if (error != -ENOENT && error != -EBADMSG)
+		return error;
+	p->result->roots++;
+	if (!p->request->dry) {
+		error = put(p, remote_store_root_path(&root->id, path), &body, error == -EBADMSG);
+		/* Another's, with other labels: as good. */
+		if (error == -EBADMSG) {
+			error = remote_store_read_root(p->plan->to, &root->id, &record);
+			if (!error)
+				free(record.data);
+		}
+		if (error)
+			return error;
+	}
+	tell(p, 0, root->len);
+	return 0;
+}
+
+int push_run(const struct push_request *request, struct push_result *result)
+{
+	struct push_plan *plan = request->plan;
+	struct push p = {
+	    .request = request,
+	    .plan = plan,
+	    .result = result,
+	    .io = plan->store ? store_io(plan->store) : io_system(),
+	    .to = remote_store_remote(plan->to),
+	    .tmp = -1,
+	};
+	int error = 0;
+
+	*result = (struct push_result){0};
+	snprintf(result->failed, sizeof(result->failed), STORE_VERSION_FILE);
+	if (!request->dry)
+		error = remote_store_prepare(plan->to);
+	for (size_t i = 0; i < plan->packs_count && !error; i++)
+		error = is_cancelled(&p) ? -EINTR : put_pack(&p, &plan->packs[plan->order[i]]);
+	for (size_t i = 0; i < plan->roots_count && !error; i++)
+		error = is_cancelled(&p) ? -EINTR : put_root(&p, &plan->roots[i]);
+	io_close(p.io, p.tmp);
+	return error;
+}
+
+int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns)
+{
+	struct remote_condemned fresh;
+	int error = remote_condemned_read(remote_store_remote(plan->to), &fresh);
+
+	if (error)
+		return error;
+	if (push_plan_is_hit(plan, &fresh) || io_monotonic_ns(io) - began_ns > PUSH_TIME_MAX_S * UINT64_C(1000000000))
+		error = -EAGAIN;
+	remote_condemned_release(&fresh);
+	return error;
+}

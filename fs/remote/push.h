@@ -1,0 +1,48 @@
+/*
+ * Pushing: bringing a remote what it lacks of a plan (fs/remote/push_plan.h), packs before the pages that name them,
+ * roots last.
+ *
+ * Each object is looked at there once it was put.  Who is killed in the middle leaves whole packs, which the next push
+ * finds.  Belongs to one thread.
+ */
+#ifndef FS_PUSH_H
+#define FS_PUSH_H
+
+#include <stdatomic.h>
+
+#include "fs/remote/push_plan.h"
+
+/* Half the usual time of grace: what was condemned and deleted meanwhile would not be seen by a push that takes longer.
+ */
+#define PUSH_TIME_MAX_S (7 * 86400)
+
+struct push_request {
+	struct push_plan *plan;
+	bool dry;                     /* only count */
+	const atomic_bool *cancelled; /* looked at between objects; may be NULL */
+	/* Told of bytes that went; may be NULL. */
+	void (*progress)(void *arg, uint64_t packs, uint64_t bytes);
+	void *arg;
+};
+
+struct push_result {
+	uint64_t packs; /* that went, or would */
+	uint64_t roots;
+	uint64_t bytes;                /* of packs and roots */
+	char failed[REMOTE_PATH_SIZE]; /* what was at work when it ended */
+};
+
+/*
+ * Do it.  Returns 0; -EINTR; -ENOSPC, -EACCES, -EROFS and other errors of the remote; -EBADMSG where it does not have
+ * what it was given, or a pack of ours is damaged; -ENOMEM, -errno.
+ */
+int push_run(const struct push_request *request, struct push_result *result);
+
+/*
+ * Once all is there: whether a collection there left alone what PLAN relies on.  BEGAN_NS: when what it had condemned
+ * was read, by the monotonic clock of IO.  Returns 0; -EAGAIN where it did not, or the push took too long to tell: plan
+ * and push again; errors of the remote; -ENOMEM.
+ */
+int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * Where AWS's services are, as its variables and profiles say.
+ */
+#ifndef TOOLS_AWS_PLACE_H
+#define TOOLS_AWS_PLACE_H
+
+#include "tools/aws/aws_profile.h"
+
+/*
+ * What a remote that is a bucket is opened with where its own settings say nothing: *REGION and *ENDPOINT, malloc'ed or
+ * NULL.  PROFILE as that of a look; one that cannot be read says nothing.  0 or -ENOMEM.
+ */
+int aws_place_find(const char *profile, char **region, char **endpoint);
+
+/* AWS_REGION, AWS_DEFAULT_REGION, the profile's `region`; NULL where none says it.  Borrowed. */
+const char *aws_place_region(const struct aws_profile *profile);
+
+/*
+ * The URL of SERVICE ("s3", "sts") where it is not Amazon's: AWS_ENDPOINT_URL_SERVICE, AWS_ENDPOINT_URL, `endpoint_url`
+ * of the services that the profile names, that of the profile; NULL where none says it, or where
+ * AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's setting of that name is "true".  Borrowed.
+ */
+const char *aws_place_endpoint(const struct aws_profile *profile, const char *service);
+
+#endif
