@@ -86,6 +86,12 @@ size_t fetch_remotes(const struct fetch *fetch)
 	return fetch->count;
 }
 
+void fetch_expect(struct fetch *fetch, const struct locator *last, const struct locator *next)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		remote_store_expect(fetch_store(fetch, i), last, next);
+}
+
 struct remote_store *fetch_store(struct fetch *fetch, size_t i)
 {
 	return fetch->states[i].store;

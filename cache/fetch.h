@@ -51,6 +51,10 @@ int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const st
 /* The same for the root of ID. */
 int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *record);
 
+/* Say that who has read what lies at LAST, and what is before it in its pack, goes on at NEXT in another: what is only
+ * supposed. */
+void fetch_expect(struct fetch *fetch, const struct locator *last, const struct locator *next);
+
 /* What became of the requests to remote number I, in the order of the setup. */
 struct fetch_counts {
 	uint64_t records;             /* that it gave */

@@ -1,19 +1,25 @@
 #include "cache/readers.h"
 
-/* Readers beside one another come a little out of order; records that are held already leave gaps before a reader that
- * is known. */
+/* Readers beside one another come a little out of order, and so does one who has several requests under way; records
+ * that are held already leave gaps before a reader that is known. */
 #define GAP_NEW ((uint64_t)256 << 10)
 #define GAP_KNOWN ((uint64_t)1 << 20)
+#define GAP_MAX ((uint64_t)4 << 20) /* of one for whom large ranges are read */
 #define STEPS_KNOWN 2
 /* Where the records of a pack begin, and who reads a folder from its beginning. */
 #define PACK_BEGIN 4096
 
 static bool expects(const struct reader *reader, const struct pack_id *pack, uint64_t offset)
 {
-	const uint64_t gap = reader->steps < STEPS_KNOWN ? GAP_NEW : GAP_KNOWN;
+	const bool known = reader->steps >= STEPS_KNOWN;
+	const uint64_t large = reader->size / 2 < GAP_MAX ? reader->size / 2 : GAP_MAX,
+		       behind = known && large > GAP_NEW ? large : GAP_NEW,
+		       before = !known              ? GAP_NEW
+	                        : large > GAP_KNOWN ? large
+	                                            : GAP_KNOWN;
 
-	return reader->next && pack_id_equal(&reader->pack, pack) && offset + GAP_NEW >= reader->next &&
-	       offset <= reader->next + gap;
+	return reader->next && pack_id_equal(&reader->pack, pack) && offset + behind >= reader->next &&
+	       offset <= reader->next + before;
 }
 
 struct reader *readers_note(struct readers *readers, const struct pack_id *pack, uint64_t offset, size_t len)
@@ -37,6 +43,26 @@ struct reader *readers_note(struct readers *readers, const struct pack_id *pack,
 	if (offset < PACK_BEGIN)
 		oldest->steps = STEPS_KNOWN;
 	return oldest->steps ? oldest : NULL;
+}
+
+void readers_expect(struct readers *readers, const struct reader *reader, const struct pack_id *pack, uint64_t begin)
+{
+	const struct reader expected = {
+	    .pack = *pack,
+	    .next = begin,
+	    .size = reader->size,
+	    .steps = reader->steps,
+	    .heard = readers->clock,
+	};
+	struct reader *oldest = &readers->list[0];
+
+	for (unsigned i = 0; i < READERS; i++) {
+		if (expects(&readers->list[i], pack, begin))
+			return;
+		if (readers->list[i].heard < oldest->heard)
+			oldest = &readers->list[i];
+	}
+	*oldest = expected;
 }
 
 bool reader_goes_on(const struct reader *reader)

@@ -21,6 +21,7 @@ struct reader {
 	size_t size;    /* of the last range that was read for it, the owner's */
 	unsigned steps; /* in order */
 	uint64_t heard;
+	uint64_t look; /* what comes next need not be looked at before the reader is there; the owner's */
 };
 
 struct readers {
@@ -34,6 +35,9 @@ struct readers {
  * reads in order until it turns out otherwise.
  */
 struct reader *readers_note(struct readers *readers, const struct pack_id *pack, uint64_t offset, size_t len);
+
+/* Say that READER is going to go on at BEGIN of PACK. */
+void readers_expect(struct readers *readers, const struct reader *reader, const struct pack_id *pack, uint64_t begin);
 
 /* Whether READER has gone on by itself, and did not merely begin where a pack begins. */
 bool reader_goes_on(const struct reader *reader);

@@ -167,10 +167,11 @@ static int counted(struct remote *remote, uint64_t began_ns, int error)
 	return error;
 }
 
-ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len)
+ssize_t remote_read_arriving(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len,
+                             const struct arrival *arrival)
 {
 	const uint64_t began_ns = io_monotonic_ns(remote->io);
-	ssize_t got = remote->kind->read(remote->state, path, offset, data, len);
+	ssize_t got = remote->kind->read(remote->state, path, offset, data, len, arrival);
 
 	/* A kind may have been told of more than was asked for. */
 	if (got > 0 && (size_t)got > len)
@@ -179,6 +180,11 @@ ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, vo
 	if (got > 0)
 		count(&remote->received, (uint64_t)got);
 	return got;
+}
+
+ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len)
+{
+	return remote_read_arriving(remote, path, offset, data, len, NULL);
 }
 
 int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len)

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "cache/arrival.h"
 #include "cache/credentials.h"
 #include "cache/histogram.h"
 #include "cache/io.h"
@@ -65,7 +66,9 @@ struct remote_kind {
 	const char *name; /* as error messages say it: "folder", "http" */
 	int (*open)(const struct remote_setup *setup, void **state);
 	void (*close)(void *state);
-	ssize_t (*read)(void *state, const char *path, uint64_t offset, void *data, size_t len);
+	/* ARRIVAL may be NULL, and need not be told of anything. */
+	ssize_t (*read)(void *state, const char *path, uint64_t offset, void *data, size_t len,
+	                const struct arrival *arrival);
 	int (*stat)(void *state, const char *path, struct remote_stat *st);
 	int (*put)(void *state, const char *path, const struct remote_body *body, bool replace);
 	int (*remove)(void *state, const char *path);
@@ -108,6 +111,10 @@ const char *remote_public_url(const struct remote *remote);
 
 /* Read up to LEN bytes at OFFSET of PATH: fewer only at its end.  Returns the count; -ENOENT. */
 ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len);
+
+/* The same; ARRIVAL is told meanwhile, as far as the kind of remote can, and not of all in the end. */
+ssize_t remote_read_arriving(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len,
+                             const struct arrival *arrival);
 
 /* Read the whole file PATH of at most LIMIT bytes.  *DATA is malloc'ed, the caller frees it.  0; -ENOENT; -EFBIG. */
 int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len);

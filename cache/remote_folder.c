@@ -78,12 +78,14 @@ static int open_top(const struct folder *f)
 	return io_open(f->io, AT_FDCWD, f->path, O_RDONLY | O_DIRECTORY, 0);
 }
 
-static ssize_t folder_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t folder_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                           const struct arrival *arrival)
 {
 	struct folder *f = state;
 	int top = open_top(f), fd = top < 0 ? top : io_open_regular(f->io, top, path, NULL);
 	ssize_t got = fd < 0 ? fd : io_read_some(f->io, fd, data, len, offset);
 
+	(void)arrival;
 	io_close(f->io, fd);
 	io_close(f->io, top);
 	/* A folder that is gone altogether is not one that lacks a file. */

@@ -57,6 +57,9 @@ int remote_store_read_held_root(struct remote_store *store, const struct id *id,
 /* Read, expand and check the root of ID.  0 (the caller frees record->data); -ENOENT; -EBADMSG; -ENOTSUP. */
 int remote_store_read_root(struct remote_store *store, const struct id *id, struct record *record);
 
+/* Say that who has read up to LAST in its pack goes on at NEXT in another: what is only supposed. */
+void remote_store_expect(struct remote_store *store, const struct locator *last, const struct locator *next);
+
 /*
  * What the moved file of PACK says, asked anew: *ENTRIES is malloc'ed, the caller frees it.  0; -ENOENT where there is
  * none; -EFBIG; -EBADMSG, -ENOTSUP.

@@ -2,10 +2,11 @@
  * Windows: which ranges of a remote's packs are read, in one request for what lies beside each other there.
  *
  * Records lie in the order of their paths, so who reads in listing order goes through packs forward.  Such readers are
- * recognised: each range of theirs is WINDOW_GROWTH times as large as the last, up to WINDOW_MAX, and the next is read
- * before they come to it.  What comes in no order brings its surroundings: WINDOW_RANDOM bytes a read on average, more
- * once that proves to spare requests.  What was read is kept in the cache; without one the last few ranges are kept in
- * memory, and what comes in no order is read exactly.  One request for a range however many ask for it.  Nothing is
+ * recognised: each range of theirs is WINDOW_GROWTH times as large as the last, up to WINDOW_MAX, and the next few are
+ * read before they come to them, across the end of a pack where it is known what follows.  Bytes are given out as they
+ * arrive.  What comes in no order brings its surroundings: WINDOW_RANDOM bytes a read on average, more once that proves
+ * to spare requests.  What was read is kept in the cache; where that takes nothing the last few ranges stay in memory,
+ * and without one what comes in no order is read exactly.  One request for a range however many ask for it.  Nothing is
  * checked here: that is for who takes records out.
  *
  * Thread-safe; no lock is held while the remote or the disk is asked.
@@ -40,6 +41,13 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 /* The same where it takes no request and no waiting; else -ENOENT. */
 int windows_try(struct windows *windows, const struct pack_id *pack, const char *path, uint64_t offset, void *data,
                 size_t len);
+
+/*
+ * Say that who has read PACK up to END goes on at BEGIN of NEXT, which lies at PATH: what is known from elsewhere, and
+ * may be wrong.
+ */
+void windows_follow(struct windows *windows, const struct pack_id *pack, uint64_t end, const struct pack_id *next,
+                    const char *path, uint64_t begin);
 
 /* Forget LEN bytes at OFFSET of PACK: what was taken from there was wrong. */
 void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset, size_t len);

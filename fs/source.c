@@ -7,6 +7,7 @@
 
 #include "cache/interrupt.h"
 #include "cache/record.h"
+#include "fs/page_turns.h"
 
 /* Decoded pages stand in the memory under numbers of their own, one a kind; chunks under that of their record. */
 #define MEMORY_PAGES 16
@@ -147,6 +148,11 @@ static int read_root(struct source *s, const struct id *id, struct record *recor
 	return r == -ENODATA && root_error != -ENOENT ? root_error : r;
 }
 
+static void tell_turn(void *arg, const struct locator *last, const struct locator *next)
+{
+	fetch_expect(arg, last, next);
+}
+
 static int load_page(void *arg, unsigned memory_kind, const struct id *id, void **data, size_t *len)
 {
 	const struct request *request = arg;
@@ -168,6 +174,8 @@ static int load_page(void *arg, unsigned memory_kind, const struct id *id, void 
 		free(page);
 		return -EBADMSG;
 	}
+	if (source_fetch(s))
+		page_each_turn(page, tell_turn, source_fetch(s));
 	*data = page;
 	return 0;
 }

@@ -139,11 +139,13 @@ static int put(void *state, const char *path, const struct remote_body *body, bo
 	return error;
 }
 
-static ssize_t read_back(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t read_back(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                         const struct arrival *arrival)
 {
 	struct bundle_writer *w = state;
 	const struct written *file = find_written(w, path);
 
+	(void)arrival;
 	if (!file)
 		return -ENOENT;
 	if (offset >= file->size)

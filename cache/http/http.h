@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "cache/arrival.h"
+
 struct http;
 
 #define HTTP_CONNECT_S 15
@@ -56,6 +58,8 @@ struct http_request {
 	void *data;
 	size_t room;
 	uint64_t offset;
+	const struct arrival *arrival; /* told of what comes to DATA where that is a range, on the client's thread; may
+	                                  be NULL */
 	/* Bytes at most that TEXT may take.  Not 0: bodies that do not belong in DATA, because there is none, or since
 	 * the status is not one of success, go to TEXT, and what is above that is cut off. */
 	size_t text_max;

@@ -20,6 +20,7 @@ struct http_transfer {
 	uint64_t skip;       /* bytes of the body still to be passed over */
 	bool counting;       /* the headers of the present answer were looked at */
 	bool to_text;        /* its body goes to the request's TEXT */
+	bool is_range;       /* it is the range that was asked for, and nothing else */
 	size_t text_room;
 	bool enough;   /* there is no more room: the rest is not wanted */
 	bool wrong;    /* the answer is not to what was asked */

@@ -110,6 +110,7 @@ static void look_at_status(struct http_transfer *t)
 
 	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
 	t->counting = true;
+	t->is_range = status == 206;
 	t->to_text = r->text_max && (!r->data || status < 200 || status > 299);
 	t->skip = status == 200 && !t->to_text ? r->offset : 0;
 }
@@ -166,6 +167,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 	if (take)
 		memcpy((char *)r->data + r->got, data + skip, take);
 	r->got += take;
+	if (take && r->arrival && t->is_range)
+		r->arrival->came(r->arrival->arg, r->got);
 	t->enough = skip + take < len;
 	return t->enough ? 0 : len;
 }

@@ -126,9 +126,10 @@ static int run(struct server *s, const char *path, struct http_request *request)
 	return error;
 }
 
-static ssize_t server_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t server_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                           const struct arrival *arrival)
 {
-	struct http_request request = {.data = data, .room = len, .offset = offset};
+	struct http_request request = {.data = data, .room = len, .offset = offset, .arrival = arrival};
 	int error = len ? run(state, path, &request) : 0;
 
 	if (error || !len)

@@ -32,15 +32,17 @@ static void bucket_close(void *state)
 
 /* --- reading --- */
 
-static ssize_t bucket_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t bucket_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                           const struct arrival *arrival)
 {
-	struct s3_call call = {.path = path, .data = data, .room = len, .offset = offset, .tries = READ_TRIES};
+	struct s3_call call = {
+	    .path = path, .data = data, .room = len, .offset = offset, .arrival = arrival, .tries = READ_TRIES};
 	int error = len ? s3_run(state, &call) : 0;
 
 	s3_call_release(&call);
 	if (call.http.status == 416)
-		return 0; /* behind the end */
-	return error ? error : (ssize_t)call.http.got;
+		return (ssize_t)call.before; /* behind the end */
+	return error ? error : (ssize_t)(call.before + call.http.got);
 }
 
 /* The size as a GET tells it, which also says why where it fails. */

@@ -237,17 +237,26 @@ static int add_headers(struct s3 *s3, struct s3_call *call)
 	return error;
 }
 
+static void pass_on_arrival(void *arg, size_t got)
+{
+	const struct s3_call *call = arg;
+
+	call->arrival->came(call->arrival->arg, call->before + got);
+}
+
 static void set_request(struct s3_call *call)
 {
+	call->behind = (struct arrival){.came = pass_on_arrival, .arg = call};
 	call->wanted[0].name = "etag";
 	call->wanted[1].name = "x-amz-bucket-region";
 	call->error = (struct s3_error){.code = ""};
 	call->http = (struct http_request){
 	    .url = call->url.url,
 	    .method = call->method,
-	    .data = call->data,
-	    .room = call->room,
-	    .offset = call->offset,
+	    .data = call->data ? (char *)call->data + call->before : NULL,
+	    .room = call->room - call->before,
+	    .offset = call->offset + call->before,
+	    .arrival = call->arrival ? &call->behind : NULL,
 	    .text_max = call->text_max ? call->text_max : ERROR_TEXT_MAX,
 	    .body = call->body ? &call->body->http : NULL,
 	    .headers = (const char *const *)call->headers + 1,
@@ -340,6 +349,9 @@ int s3_end(struct s3 *s3, struct s3_call *call)
 	s3_url_release(&call->url);
 	if (error < 0 && remote_may_pass(error) && !is_conflict(call) && ++call->failures < call->tries) {
 		call->doubtful |= error != -EAGAIN;
+		/* What came is not asked for again. */
+		if (call->http.status == 206 && call->http.got < call->http.room)
+			call->before += call->http.got;
 		error = pause_before_next(s3, call);
 	}
 	if (error == S3_AGAIN)

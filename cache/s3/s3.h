@@ -44,18 +44,21 @@ struct s3_call {
 	void *data;        /* as in struct http_request */
 	size_t room;
 	uint64_t offset;
-	size_t text_max;      /* 0: enough for an error */
-	struct s3_body *body; /* NULL: none */
-	bool if_none_match;   /* only where there is nothing of that name */
-	unsigned tries;       /* at most, where a failure may pass; 0: one */
-	unsigned stall_s;     /* as in struct http_request */
-	unsigned last_s;      /* the same */
+	const struct arrival *arrival; /* the same */
+	size_t text_max;               /* 0: enough for an error */
+	struct s3_body *body;          /* NULL: none */
+	bool if_none_match;            /* only where there is nothing of that name */
+	unsigned tries;                /* at most, where a failure may pass; 0: one */
+	unsigned stall_s;              /* as in struct http_request */
+	unsigned last_s;               /* the same */
 	/* Set: */
 	struct http_request http; /* its answer; TEXT is freed by s3_call_release() */
 	struct http_wanted wanted[2];
 	struct s3_error error;
 	bool doubtful; /* it was made again after a try of which it is not known what it did */
+	size_t before; /* of DATA, from tries that broke off; what the last one got comes behind */
 	/* Its own: */
+	struct arrival behind;
 	struct s3_url url;
 	char *headers[8];
 	size_t header_count;

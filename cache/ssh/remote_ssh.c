@@ -159,10 +159,12 @@ static int ssh_open(const struct remote_setup *setup, void **state)
 	return 0;
 }
 
-static ssize_t ssh_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t ssh_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                        const struct arrival *arrival)
 {
 	struct ssh *s = state;
 
+	(void)arrival;
 	return peer_read(s->peer, path, offset, data, len);
 }
 

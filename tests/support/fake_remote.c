@@ -120,12 +120,15 @@ static void fake_close(void *state)
 	(void)state;
 }
 
-static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                         const struct arrival *arrival)
 {
 	struct fake *f = state;
 	int error = begin(f);
 	struct file *file = error ? NULL : find(f, path);
 	size_t got = 0;
+
+	(void)arrival;
 
 	if (!file)
 		return end(error ? error : -ENOENT);

@@ -42,9 +42,10 @@ static void hooked_close(void *state)
 	remote_kind_folder.close(state);
 }
 
-static ssize_t hooked_read(void *state, const char *path, uint64_t offset, void *data, size_t len)
+static ssize_t hooked_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
+                           const struct arrival *arrival)
 {
-	return remote_kind_folder.read(state, path, offset, data, len);
+	return remote_kind_folder.read(state, path, offset, data, len, arrival);
 }
 
 static int hooked_stat(void *state, const char *path, struct remote_stat *st)
