@@ -30,10 +30,11 @@ struct reader *readers_note(struct readers *readers, const struct pack_id *pack,
 		struct reader *reader = &readers->list[i];
 
 		if (expects(reader, pack, offset)) {
-			if (offset + len > reader->next)
+			if (offset + len > reader->next) {
 				reader->next = offset + len;
+				reader->steps++;
+			}
 			reader->heard = ++readers->clock;
-			reader->steps++;
 			return reader->steps < STEPS_KNOWN ? NULL : reader;
 		}
 		if (reader->heard < oldest->heard)

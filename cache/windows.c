@@ -186,6 +186,8 @@ static int take_from_remote(struct taking *t, struct pack_blocks *blocks, struct
 	if (!window)
 		return -ENOMEM;
 	t->asked = true;
+	if (r)
+		windows_look_ahead(w, r, t->want);
 	if (window->len > WINDOWS_OWN && windows_hand_over(w, window))
 		return wait_for_window(t, window);
 	window->users++;
@@ -253,7 +255,8 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 
 	pthread_mutex_lock(&w->lock);
 	r = readers_note(&w->readers, pack, offset, len);
-	if (r)
+	/* What is on its way comes without help; what is missing is planned first. */
+	if (r && windows_find(w, pack, offset))
 		windows_look_ahead(w, r, &want);
 	while ((error = take_held(&taking)) == -ENOENT) {
 		error = take_next(&taking, r);
@@ -262,7 +265,7 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	}
 	if (!error && !taking.asked)
 		count_hit(w, pack);
-	if (r)
+	if (!error && r)
 		windows_look_ahead(w, r, &want);
 	pthread_mutex_unlock(&w->lock);
 	if (kept)

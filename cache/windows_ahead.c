@@ -149,7 +149,8 @@ void windows_look_ahead(struct windows *w, struct reader *reader, const struct w
 {
 	struct stretch stretch = {
 	    .pack = *want->pack,
-	    .block = (want->offset + want->len) / PACK_BLOCK,
+	    /* Without a cache ranges begin and end anywhere. */
+	    .block = (want->offset + want->len + (w->cached ? 0 : PACK_BLOCK - 1)) / PACK_BLOCK,
 	    .left = AHEAD_WINDOWS * reader->size / PACK_BLOCK,
 	};
 	const struct pack_blocks *blocks;

@@ -162,7 +162,7 @@ int windows_load(struct windows *w, struct window *window)
 	got = remote_read_arriving(w->remote, window->path, window->begin, window->data, asked, &window->arrival);
 	pthread_mutex_lock(&w->lock);
 	blocks = windows_blocks(w, &window->pack);
-	if (blocks && got >= 0 && (size_t)got < asked)
+	if (blocks && got >= 0 && (size_t)got < asked && (!blocks->end || window->begin + (size_t)got < blocks->end))
 		blocks->end = window->begin + (size_t)got;
 	w->loading -= asked;
 	w->failing = got < 0 && !is_unanswered((int)got) && got != -ENOENT;

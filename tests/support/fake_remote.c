@@ -17,12 +17,13 @@ struct file {
 struct fake {
 	char url[64];
 	struct fake_plan plan;
-	unsigned requests;
+	unsigned requests, held;
 	bool hidden;
 	struct file files[FILES_MAX];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER; /* a plan was */
 static struct fake world[WORLD_MAX];
 
 static struct fake *fake_of(const char *url)
@@ -47,12 +48,26 @@ void fake_remote_clear(void)
 
 void fake_remote_plan(const char *url, const struct fake_plan *plan)
 {
+	pthread_mutex_lock(&lock);
 	fake_of(url)->plan = *plan;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+}
+
+unsigned fake_remote_held(const char *url)
+{
+	pthread_mutex_lock(&lock);
+	unsigned held = fake_of(url)->held;
+	pthread_mutex_unlock(&lock);
+	return held;
 }
 
 unsigned fake_remote_requests(const char *url)
 {
-	return fake_of(url)->requests;
+	pthread_mutex_lock(&lock);
+	unsigned requests = fake_of(url)->requests;
+	pthread_mutex_unlock(&lock);
+	return requests;
 }
 
 void fake_remote_hide(const char *url, bool hidden)
@@ -120,6 +135,24 @@ static void fake_close(void *state)
 	(void)state;
 }
 
+/* With the lock held. */
+static void hold(struct fake *f, size_t got, const struct arrival *arrival)
+{
+	const size_t some = f->plan.holds_at;
+
+	if (!some || some >= got)
+		return;
+	f->held++;
+	if (arrival) {
+		pthread_mutex_unlock(&lock);
+		arrival->came(arrival->arg, some);
+		pthread_mutex_lock(&lock);
+	}
+	while (f->plan.holds_at == some)
+		pthread_cond_wait(&changed, &lock);
+	f->held--;
+}
+
 static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
                          const struct arrival *arrival)
 {
@@ -127,8 +160,6 @@ static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *d
 	int error = begin(f);
 	struct file *file = error ? NULL : find(f, path);
 	size_t got = 0;
-
-	(void)arrival;
 
 	if (!file)
 		return end(error ? error : -ENOENT);
@@ -140,6 +171,7 @@ static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *d
 		((uint8_t *)data)[got - 1] ^= 1;
 	if (got > 30 && f->plan.flips_early)
 		((uint8_t *)data)[30] ^= 1;
+	hold(f, got, arrival);
 	end(0);
 	return (ssize_t)got;
 }

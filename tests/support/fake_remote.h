@@ -17,6 +17,7 @@ struct fake_plan {
 	size_t short_by;   /* reads give so many bytes less */
 	bool flips;        /* the last byte of a read is another */
 	bool flips_early;  /* the byte at 30 is, too */
+	size_t holds_at; /* a read of more than that tells of so many bytes, and waits for another plan; 0: none does */
 };
 
 /* Forget all remotes. */
@@ -30,6 +31,9 @@ void fake_remote_hide(const char *url, bool hidden);
 
 /* Put a file there, whatever the plan. */
 void fake_remote_put(const char *url, const char *path, const void *data, size_t len);
+
+/* How many reads are being held. */
+unsigned fake_remote_held(const char *url);
 
 /* Requests of all kinds so far. */
 unsigned fake_remote_requests(const char *url);

@@ -78,6 +78,31 @@ static void what_an_error_says_is_no_data(void **state)
 	free(request.text);
 }
 
+static void note_arrival(void *arg, size_t got)
+{
+	*(size_t *)arg = got;
+}
+
+static void who_wants_to_know_is_told_of_ranges_alone(void **state)
+{
+	char bytes[100];
+	size_t noted = 0;
+	const struct arrival arrival = {.came = note_arrival, .arg = &noted};
+	struct http_request request = {.url = url, .data = bytes, .room = sizeof(bytes), .arrival = &arrival};
+
+	(void)state;
+	assert_int_equal(http_run(http, &request), 0);
+	assert_int_equal(request.got, sizeof(bytes));
+	assert_int_equal(noted, sizeof(bytes));
+	/* What an error says comes to the same place, and is not what was asked for. */
+	noted = 0;
+	scratch_sh("rm files/a");
+	assert_int_equal(http_run(http, &request), 0);
+	assert_int_equal(request.status, 404);
+	assert_int_not_equal(request.got, 0);
+	assert_int_equal(noted, 0);
+}
+
 static void what_is_wanted_of_an_answer_is_told(void **state)
 {
 	struct http_wanted wanted[] = {{.name = "last-modified"}, {.name = "x-none", .value = "old"}};
@@ -187,6 +212,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(text_is_cut_at_its_limit),
 	    TEST(what_an_error_says_is_no_data),
+	    TEST(who_wants_to_know_is_told_of_ranges_alone),
 	    TEST(what_is_wanted_of_an_answer_is_told),
 	    TEST(several_are_on_their_way_at_once),
 	    TEST(a_last_request_ends_by_itself),

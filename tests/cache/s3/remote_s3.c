@@ -666,6 +666,46 @@ static void failures_have_names(void **state)
 	}
 }
 
+static void note_arrival(void *arg, size_t got)
+{
+	size_t *noted = arg;
+
+	/* What was told of once is not told of again. */
+	assert_true(got > *noted);
+	*noted = got;
+}
+
+/* An answer that breaks off: only the rest is asked for again. */
+static void what_came_is_not_asked_for_again(void **state)
+{
+	char bytes[10] = "";
+	size_t noted = 0;
+	const struct arrival arrival = {.came = note_arrival, .arg = &noted};
+	struct remote_counts before, after;
+
+	(void)state;
+	SERVE("anonymous");
+	scratch_sh("mkdir -p s3/bucket/some/where && printf 0123456789abc >s3/bucket/some/where/x");
+	service_plan(&service, "get cut 1");
+	remote_counts(remote, &before);
+	assert_int_equal(remote_read_arriving(remote, "x", 1, bytes, 8, &arrival), 8);
+	remote_counts(remote, &after);
+	assert_string_equal(bytes, "12345678");
+	assert_int_equal(noted, 8);
+	assert_int_equal(after.received_bytes - before.received_bytes, 8);
+	service_plan(&service, "get cut 1");
+	/* Beyond the end, too. */
+	noted = 0;
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(remote_read_arriving(remote, "x", 9, bytes, 8, &arrival), 4);
+	assert_string_equal(bytes, "9abc");
+	/* Not of an answer that is the whole object: of that it is not known where it broke off. */
+	service_plan(&service, "get 503 1");
+	noted = 0;
+	assert_int_equal(remote_read_arriving(remote, "x", 9, bytes, 4, &arrival), 4);
+	assert_int_equal(noted, 4);
+}
+
 static void the_service_says_how_long_to_wait(void **state)
 {
 	uint64_t before = atomic_load(&fault.slept_ms), slept;
@@ -794,6 +834,7 @@ int main(void)
 	    TEST(redirects_are_not_followed),
 	    TEST(settings_that_make_no_sense_are_refused),
 	    TEST(failures_have_names),
+	    TEST(what_came_is_not_asked_for_again),
 	    TEST(the_service_says_how_long_to_wait),
 	    TEST(no_server_is_an_error_in_time),
 	    TEST(who_gives_up_waits_no_longer),
