@@ -1,4 +1,4 @@
-/* Signatures of requests to S3 services: the examples that AWS publishes. */
+/* Signatures of requests to services of AWS: the examples that AWS publishes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,12 +9,12 @@
 
 #include <cmocka.h>
 
-#include "cache/s3/s3_sign.h"
+#include "cache/http/sigv4.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 struct example {
-	struct s3_signed request;
+	struct sigv4_request request;
 	const char *headers[8];
 	const char *names; /* as signed */
 	const char *signature;
@@ -89,7 +89,7 @@ static const struct example of_suite[] = {
 static void check(const struct example *example, const char *user, const char *secret, const char *service,
                   const char *date)
 {
-	struct s3_signed request = example->request;
+	struct sigv4_request request = example->request;
 	char *line, *wanted;
 
 	request.headers = (const char *const *)example->headers;
@@ -100,7 +100,7 @@ static void check(const struct example *example, const char *user, const char *s
 	request.service = service;
 	request.user = user;
 	request.secret = secret;
-	assert_int_equal(s3_sign(&request, &line), 0);
+	assert_int_equal(sigv4_sign(&request, &line), 0);
 	assert_true(asprintf(&wanted,
 	                     "Authorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/us-east-1/%s/aws4_request, "
 	                     "SignedHeaders=%s, Signature=%s",
@@ -128,18 +128,18 @@ static void requests_of_the_suite_are_signed_as_published(void **state)
 
 static void dates_are_those_of_greenwich(void **state)
 {
-	char date[S3_DATE_SIZE];
+	char date[SIGV4_DATE_SIZE];
 
 	(void)state;
-	assert_string_equal(s3_sign_date(0, date), "19700101T000000Z");
-	assert_string_equal(s3_sign_date(1440938160, date), "20150830T123600Z");
-	assert_string_equal(s3_sign_date(4102444799, date), "20991231T235959Z");
+	assert_string_equal(sigv4_date(0, date), "19700101T000000Z");
+	assert_string_equal(sigv4_date(1440938160, date), "20150830T123600Z");
+	assert_string_equal(sigv4_date(4102444799, date), "20991231T235959Z");
 }
 
 static void a_scope_that_is_too_long_is_refused(void **state)
 {
 	char region[300];
-	struct s3_signed request = of_s3[0].request;
+	struct sigv4_request request = of_s3[0].request;
 	char *line;
 
 	(void)state;
@@ -149,7 +149,7 @@ static void a_scope_that_is_too_long_is_refused(void **state)
 	request.region = region;
 	request.service = "s3";
 	request.user = request.secret = "x";
-	assert_int_equal(s3_sign(&request, &line), -EINVAL);
+	assert_int_equal(sigv4_sign(&request, &line), -EINVAL);
 }
 
 int main(void)
