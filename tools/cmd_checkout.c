@@ -21,9 +21,9 @@
 #define NAMED_MAX 300 /* conflicts and failures of one dataset that are named; the others are counted */
 
 struct options {
-	bool force, dry_run;
+	bool force;
 	unsigned jobs;
-	int progress;
+	struct command_given given;
 };
 
 /* A dataset, or a path in one, that is to be checked out. */
@@ -81,7 +81,7 @@ static void on_event(void *arg, enum checkout_event event, const char *path, int
 	bool failure = event == CHECKOUT_CONFLICT || event == CHECKOUT_FAILED;
 	char *full;
 
-	if (run->looking || (!failure && !run->options.dry_run))
+	if (run->looking || (!failure && !run->options.given.dry_run))
 		return;
 	if (failure && run->named++ >= NAMED_MAX)
 		return;
@@ -307,7 +307,7 @@ static void report(struct run *run, const struct item *item, const struct checko
 		json_array_append_new(run->rows, row);
 		return;
 	}
-	if (globals.quiet || run->options.dry_run)
+	if (globals.quiet || run->options.given.dry_run)
 		return;
 	if (r->written || r->removed)
 		printf("%s: %s written, %s removed\n", path, output_count(r->written, a), output_count(r->removed, b));
@@ -346,7 +346,7 @@ static int check_out(struct run *run, const struct item *item)
 	    .inside = item->inside,
 	    .target = &item->pointer,
 	    .record = item->dataset->has_record ? &record : NULL,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .force = run->options.force,
 	    .jobs = run->options.jobs,
 	    .stop = stop_flag(),
@@ -364,19 +364,19 @@ static int check_out(struct run *run, const struct item *item)
 	run->first_failure = 0;
 	if (!run->session.source)
 		return session_unreadable(&run->session, item->dataset->path, -ENODATA);
-	if (run->options.force && !run->options.dry_run)
+	if (run->options.force && !run->options.given.dry_run)
 		status = would_destroy(run, &request, &keep);
 	if (keep)
 		status = keep_present(run);
 	/* What appears from here on was not stored. */
 	request.spare = request.force && !request.dry && !keep;
 	run->named = 0;
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = begin(run, item);
 	if (status)
 		return status;
 	status = run_checkout(run, &request, &result);
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		;
 	else if (result.whole)
 		noted = end(run, item);
@@ -528,16 +528,16 @@ static int open_all(struct run *run)
 
 	if (status)
 		return status;
-	error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+	error = worktree_open(io_system(), run->session.repo, !run->options.given.dry_run, &run->wt);
 	if (error)
 		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
-	if (!run->options.dry_run)
+	if (!run->options.given.dry_run)
 		error = worktree_lock(&run->wt, LOCK_WAIT_MS);
 	if (error == -EBUSY)
 		return fail(EXIT_BUSY, "another snapshot or checkout is at work in this work tree");
 	if (error)
 		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
-	if (!run->options.dry_run)
+	if (!run->options.given.dry_run)
 		error = ignore_line_settle(&run->wt);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
@@ -548,30 +548,20 @@ static int open_all(struct run *run)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"force", no_argument, NULL, 'f'},
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option, status = EXIT_DONE;
 
-	o->progress = -1;
-	while (!status && (option = command_option(&command_checkout, argc, argv, "fnj:", options)) != -1) {
+	while (!status &&
+	       (option = command_option_shared(&command_checkout, argc, argv, "fj:", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
 		if (option == 'f')
 			o->force = true;
-		else if (option == 'n')
-			o->dry_run = true;
-		else if (option == 'j')
-			status = command_jobs(optarg, &o->jobs);
-		else if (option == JSON)
-			globals.json = true;
 		else
-			o->progress = option == PROGRESS;
+			status = command_jobs(optarg, &o->jobs);
 	}
 	return status;
 }
@@ -598,7 +588,7 @@ static int checkout(int argc, char **argv)
 	stop_catch();
 	status = open_all(&run);
 	if (!status) {
-		run.progress = progress_start("checking out", run.options.progress);
+		run.progress = progress_start("checking out", run.options.given.progress);
 		status = optind < argc ? do_named(&run, argv + optind, (size_t)(argc - optind)) : do_all(&run);
 		progress_end(run.progress);
 	}
@@ -606,7 +596,7 @@ static int checkout(int argc, char **argv)
 		status = outcome_status(&run.outcome);
 	}
 	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
-		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.dry_run, "datasets", run.rows));
+		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.given.dry_run, "datasets", run.rows));
 	else if (globals.json)
 		tell_all_kept(run.rows);
 	worktree_datasets_free(run.datasets, run.count);

@@ -23,8 +23,8 @@
 #define ROUNDS_MAX 5 /* that begin anew because of a collection at the remote */
 
 struct options {
-	bool dry_run, all, tip, yes;
-	int progress;
+	bool all, tip, yes;
+	struct command_given given;
 };
 
 struct run {
@@ -52,33 +52,23 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { ALL = COMMAND_LONG, TIP, JSON, PROGRESS, NO_PROGRESS };
+	enum { ALL = COMMAND_LONG, TIP };
 	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"all", no_argument, NULL, ALL},
 	    {"tip", no_argument, NULL, TIP},
 	    {"yes", no_argument, NULL, 'y'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option;
 
-	o->progress = -1;
-	while ((option = command_option(&command_push, argc, argv, "ny", options)) != -1) {
-		if (option == 'n')
-			o->dry_run = true;
-		else if (option == 'y')
+	while ((option = command_option_shared(&command_push, argc, argv, "y", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
+		if (option == 'y')
 			o->yes = true;
 		else if (option == ALL)
 			o->all = true;
-		else if (option == TIP)
-			o->tip = true;
-		else if (option == JSON)
-			globals.json = true;
 		else
-			o->progress = option == PROGRESS;
+			o->tip = true;
 	}
 	return EXIT_DONE;
 }
@@ -102,7 +92,7 @@ static int confirm(struct run *run)
 	struct git_run git = {.where = repo_where(run->session.repo), .args = args, .flags = GIT_RUN_READING};
 	int error;
 
-	if (!run->item->tracked || run->options.dry_run)
+	if (!run->item->tracked || run->options.given.dry_run)
 		return EXIT_DONE;
 	if (!run->options.yes && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
 		fprintf(stderr,
@@ -183,7 +173,7 @@ static int prepare_remote(struct run *run)
 			            "'revfs remote set-url' names another",
 			            run->item->name, url_shown(run->item->url));
 		run->plan.to_nothing = true;
-		error = run->options.dry_run ? 0 : remote_store_prepare(run->to);
+		error = run->options.given.dry_run ? 0 : remote_store_prepare(run->to);
 	}
 	if (error == -ENOTSUP)
 		return fail(EXIT_REFUSED,
@@ -444,7 +434,7 @@ static int push_all(struct run *run)
 {
 	struct push_request request = {
 	    .plan = &run->plan,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .cancelled = stop_flag(),
 	    .progress = on_progress,
 	    .arg = run,
@@ -452,7 +442,7 @@ static int push_all(struct run *run)
 	char more[REMOTE_WHY_SIZE + 2];
 	int error;
 
-	run->progress = progress_start("pushing", run->options.progress);
+	run->progress = progress_start("pushing", run->options.given.progress);
 	expect_total(run);
 	error = push_run(&request, &run->result);
 	progress_end(run->progress);
@@ -471,7 +461,7 @@ static int note_pushed(struct run *run)
 {
 	int error;
 
-	if (!run->options.dry_run && !run->options.tip) {
+	if (!run->options.given.dry_run && !run->options.tip) {
 		error = pushed_add(run->session.store, run->item->name, run->item->url, run->tips, run->tips_count);
 		if (error)
 			warn("cannot note what the remote has: %s; the next push looks at everything again",
@@ -489,11 +479,11 @@ static void report(const struct run *run)
 
 	remote_counts(run->remote, &counts);
 	if (globals.json) {
-		output_json(stdout,
-		            json_pack("{sssbsIsIsIsIsIsf}", "remote", run->item->name, "dry_run", run->options.dry_run,
-		                      "commits", (json_int_t)run->commits, "packs", (json_int_t)r->packs, "roots",
-		                      (json_int_t)r->roots, "bytes", (json_int_t)r->bytes, "requests",
-		                      (json_int_t)counts.requests, "seconds", seconds));
+		output_json(stdout, json_pack("{sssbsIsIsIsIsIsf}", "remote", run->item->name, "dry_run",
+		                              run->options.given.dry_run, "commits", (json_int_t)run->commits, "packs",
+		                              (json_int_t)r->packs, "roots", (json_int_t)r->roots, "bytes",
+		                              (json_int_t)r->bytes, "requests", (json_int_t)counts.requests, "seconds",
+		                              seconds));
 		return;
 	}
 	if (globals.quiet)
@@ -504,7 +494,7 @@ static void report(const struct run *run)
 	}
 	printf("%s: %s packs, %s roots, %s, %.2f s\n", run->item->name, output_count(r->packs, packs),
 	       output_count(r->roots, roots), output_size(r->bytes, size), seconds);
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		puts("nothing was sent");
 }
 
@@ -522,7 +512,7 @@ static int push_once(struct run *run, bool *again)
 	run->result.packs += before.packs;
 	run->result.roots += before.roots;
 	run->result.bytes += before.bytes;
-	if (status || run->options.dry_run)
+	if (status || run->options.given.dry_run)
 		return status;
 	error = push_confirm(&run->plan, io_system(), run->condemned_ns);
 	*again = error == -EAGAIN;
@@ -595,7 +585,7 @@ static int push(int argc, char **argv)
 	int status = parse_options(argc, argv, &run.options);
 
 	if (!status)
-		status = session_open(&run.session, run.options.dry_run ? SESSION_STORE : SESSION_CREATE);
+		status = session_open(&run.session, run.options.given.dry_run ? SESSION_STORE : SESSION_CREATE);
 	if (status)
 		return status;
 	stop_catch();

@@ -27,9 +27,9 @@
 struct options {
 	const char *message;
 	const char *message_file;
-	bool no_commit, dry_run, full, force, skip_special, outside_links;
+	bool no_commit, full, force, skip_special, outside_links;
 	unsigned jobs;
-	int progress; /* as progress_start() has it */
+	struct command_given given;
 };
 
 /* Everything of one run. */
@@ -59,35 +59,28 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { NO_COMMIT = COMMAND_LONG, FULL, FORCE, SKIP, OUTSIDE, JSON, PROGRESS, NO_PROGRESS };
+	enum { NO_COMMIT = COMMAND_LONG, FULL, FORCE, SKIP, OUTSIDE };
 	static const struct option options[] = {
 	    {"message", required_argument, NULL, 'm'},
 	    {"file", required_argument, NULL, 'F'},
 	    {"no-commit", no_argument, NULL, NO_COMMIT},
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"full", no_argument, NULL, FULL},
 	    {"force", no_argument, NULL, FORCE},
 	    {"skip-special", no_argument, NULL, SKIP},
 	    {"allow-outside-links", no_argument, NULL, OUTSIDE},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option, status;
 
-	o->progress = -1;
-	while ((option = command_option(&command_snapshot, argc, argv, "m:F:nj:", options)) != -1) {
+	while ((option = command_option_shared(&command_snapshot, argc, argv, "m:F:j:", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
 		switch (option) {
 		case 'm':
 			o->message = optarg;
 			break;
 		case 'F':
 			o->message_file = optarg;
-			break;
-		case 'n':
-			o->dry_run = true;
 			break;
 		case NO_COMMIT:
 			o->no_commit = true;
@@ -104,16 +97,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case OUTSIDE:
 			o->outside_links = true;
 			break;
-		case 'j':
+		default:
 			status = command_jobs(optarg, &o->jobs);
 			if (status)
 				return status;
-			break;
-		case JSON:
-			globals.json = true;
-			break;
-		default:
-			o->progress = option == PROGRESS;
 		}
 	}
 	if (o->message && o->message_file)
@@ -182,7 +169,7 @@ static int set_engine(struct run *run)
 	    .jobs = jobs,
 	    .level = (int)level,
 	    .full = run->options.full,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .skip_special = run->options.skip_special,
 	    .outside_links = run->options.outside_links,
 	    .exclude = *patterns ? run->exclude : NULL,
@@ -261,7 +248,7 @@ static int record_item(struct run *run, struct snapshot_item *item)
 	int error = 0, status;
 
 	/* By force, in the midst of a checkout: what it did not finish is no file of the user's. */
-	if (item->has_record && item->record.has_checkout && !run->options.dry_run)
+	if (item->has_record && item->record.has_checkout && !run->options.given.dry_run)
 		error = checkout_sweep(&run->wt, item->path);
 	if (!error)
 		error = run_engine(run, item);
@@ -483,7 +470,7 @@ static int record_all(struct run *run)
 {
 	int status = EXIT_DONE;
 
-	run->progress = progress_start("snapshotting", run->options.progress);
+	run->progress = progress_start("snapshotting", run->options.given.progress);
 	for (size_t i = 0; !status && i < run->plan.count; i++) {
 		if (run->plan.items[i].ready)
 			status = record_item(run, &run->plan.items[i]);
@@ -495,8 +482,8 @@ static int record_all(struct run *run)
 
 static int open_writer(struct run *run)
 {
-	int error = run->options.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
-	                                 : store_writer_open(run->session.store, &run->writer);
+	int error = run->options.given.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
+	                                       : store_writer_open(run->session.store, &run->writer);
 
 	if (error == -EBUSY)
 		return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
@@ -509,11 +496,11 @@ static int open_writer(struct run *run)
 
 static int take_lock(struct run *run)
 {
-	int error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+	int error = worktree_open(io_system(), run->session.repo, !run->options.given.dry_run, &run->wt);
 
 	if (error)
 		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		return EXIT_DONE;
 	error = worktree_lock(&run->wt, LOCK_WAIT_MS);
 	if (error == -EBUSY)
@@ -560,7 +547,7 @@ static int read_message(struct run *run)
 		run->message = strdup(run->options.message);
 		return run->message ? EXIT_DONE : fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	}
-	if (!path || run->options.dry_run)
+	if (!path || run->options.given.dry_run)
 		return EXIT_DONE;
 	fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	error = fd < 0 ? -errno : read_text(fd, &text);
@@ -594,9 +581,9 @@ static int run_all(struct run *run, char **arguments, size_t count)
 		status = set_engine(run);
 	if (!status)
 		status = record_all(run);
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = commit_store(run);
-	if (status || run->options.dry_run || !any_ready(&run->plan))
+	if (status || run->options.given.dry_run || !any_ready(&run->plan))
 		return status;
 	/* One that only the work tree lacks was left out of it. */
 	run->has_config = setup_is_committed(run->session.repo);
@@ -627,7 +614,7 @@ static void report(const struct run *run)
 	struct snapshot_report text = {
 	    .plan = &run->plan,
 	    .commit = run->committed ? &run->commit : NULL,
-	    .note = run->options.dry_run ? "nothing was written" : run->note,
+	    .note = run->options.given.dry_run ? "nothing was written" : run->note,
 	    .seconds = (double)(io_monotonic_ns(io_system()) - run->began_ns) / 1e9,
 	};
 
@@ -641,7 +628,7 @@ static int snapshot(int argc, char **argv)
 
 	if (!status)
 		status = session_open(&run.session,
-		                      SESSION_WORK_TREE | (run.options.dry_run ? SESSION_STORE : SESSION_CREATE));
+		                      SESSION_WORK_TREE | (run.options.given.dry_run ? SESSION_STORE : SESSION_CREATE));
 	if (status)
 		return status;
 	stop_catch();
