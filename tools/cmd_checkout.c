@@ -5,20 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/codec.h"
 #include "fs/checkout.h"
 #include "fs/ignore_line.h"
-#include "fs/snapshot.h"
+#include "tools/checkout_keep.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/shown.h"
-#include "tools/snapshot_report.h"
 #include "tools/stop.h"
 
 #define LOCK_WAIT_MS 10000
-#define NAMED_MAX 300 /* conflicts and failures of one dataset that are named; the others are counted */
 
 struct options {
 	bool force;
@@ -83,7 +80,7 @@ static void on_event(void *arg, enum checkout_event event, const char *path, int
 
 	if (run->looking || (!failure && !run->options.given.dry_run))
 		return;
-	if (failure && run->named++ >= NAMED_MAX)
+	if (failure && run->named++ >= CHECKOUT_NAMED_MAX)
 		return;
 	full = full_path(run, path);
 	if (!full)
@@ -108,55 +105,6 @@ static bool is_in_step(const struct item *item)
 
 	return d->has_record && d->record.has_root && !d->record.has_checkout &&
 	       id_equal(&d->record.root, &item->pointer.root);
-}
-
-static void on_problem(void *arg, const char *path, enum problem problem, int error)
-{
-	struct run *run = arg;
-	char *full;
-	int status = EXIT_SYSTEM;
-
-	if (run->named++ >= NAMED_MAX)
-		return;
-	full = full_path(run, path);
-	if (full)
-		status = snapshot_report_problem(full, problem, error);
-	if (!run->first_failure)
-		run->first_failure = status;
-	free(full);
-}
-
-/* Record what is there, with its own writer. */
-static int store_present(struct run *run, struct store_writer *writer, bool is_file, struct snapshot_result *result)
-{
-	struct source *source;
-	struct snapshot_run engine = {
-	    .writer = writer,
-	    .io = io_system(),
-	    .jobs = run->options.jobs ? run->options.jobs : 1,
-	    .level = CODEC_LEVEL_DEFAULT,
-	    .skip_special = true,
-	    .outside_links = true,
-	    .start = io_now(io_system()),
-	    .cancelled = stop_flag(),
-	    .problem = on_problem,
-	    .arg = run,
-	};
-	struct snapshot_dataset dataset = {
-	    .dirfd = run->wt.root, .path = run->item->dataset->path, .is_file = is_file, .folder = -1};
-	int error = source_open(run->session.store, run->session.memory, writer, &source);
-
-	if (error)
-		return error;
-	source_set_fetch(source, remotes_fetch, run->session.remotes);
-	engine.source = source;
-	error = snapshot_dataset(&engine, &dataset, result);
-	if (!error)
-		error = store_writer_commit(writer);
-	if (!error && result->recorded)
-		error = builder_put_root(run->session.store, writer, &result->root);
-	source_close(source);
-	return error;
 }
 
 static int run_checkout(struct run *run, const struct checkout_request *request, struct checkout_result *result)
@@ -194,47 +142,6 @@ static int would_destroy(struct run *run, const struct checkout_request *request
 	run->looking = false;
 	*answer = !status && result.destroyed;
 	return status;
-}
-
-static void tell_kept(FILE *stream, const char *path, const char *root)
-{
-	fprintf(stream, "what was in '%s' is kept for 14 days: 'revfs export --root %s DIR'\n", path, root);
-}
-
-/* What -f would destroy is stored first, under a root of its own. */
-static int keep_present(struct run *run)
-{
-	const struct work_dataset *d = run->item->dataset;
-	struct snapshot_result result = {0};
-	struct store_writer *writer = NULL;
-	enum work_kind kind;
-	int error = worktree_kind(&run->wt, d->path, &kind);
-
-	if (!error && kind != WORK_DIRECTORY && kind != WORK_FILE)
-		return EXIT_DONE;
-	if (!error)
-		error = store_writer_open(run->session.store, &writer);
-	if (!error)
-		error = store_present(run, writer, kind == WORK_FILE, &result);
-	stat_cache_writer_abort(result.cache);
-	store_writer_close(writer);
-	if (error == -EINTR)
-		return stop_status();
-	if (error)
-		return fail(exit_code_of(error), "cannot store what is in '%s' before it is replaced: %s",
-		            shown(d->path), error_text(error));
-	if (result.problems)
-		return fail(run->first_failure,
-		            "'%s' is left as it was: -f stores what it replaces, and cannot store that",
-		            shown(d->path));
-	if (!result.pointer.files)
-		return EXIT_DONE;
-	id_format(&result.pointer.root, run->kept);
-	/* Also where -q wants no remarks, and at once: nothing else leads to it, and what follows may be cut off. */
-	if (!globals.json)
-		tell_kept(stdout, shown(d->path), run->kept);
-	fflush(stdout);
-	return EXIT_DONE;
 }
 
 static int write_record(struct run *run, const struct item *item, const struct instep *record)
@@ -320,8 +227,8 @@ static int finish_status(struct run *run, const struct checkout_result *r)
 	const char *path = shown(run->item->dataset->path);
 	uint64_t bad = r->conflicts + r->failed;
 
-	if (bad > NAMED_MAX)
-		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(bad - NAMED_MAX), path);
+	if (bad > CHECKOUT_NAMED_MAX)
+		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(bad - CHECKOUT_NAMED_MAX), path);
 	if (!bad)
 		return EXIT_DONE;
 	return r->written || r->removed || r->conflicts ? EXIT_PARTIAL : run->first_failure;
@@ -367,10 +274,9 @@ static int check_out(struct run *run, const struct item *item)
 	if (run->options.force && !run->options.given.dry_run)
 		status = would_destroy(run, &request, &keep);
 	if (keep)
-		status = keep_present(run);
+		status = checkout_keep(&run->session, &run->wt, item->dataset->path, run->options.jobs, run->kept);
 	/* What appears from here on was not stored. */
 	request.spare = request.force && !request.dry && !keep;
-	run->named = 0;
 	if (!status && !run->options.given.dry_run)
 		status = begin(run, item);
 	if (status)
@@ -384,7 +290,7 @@ static int check_out(struct run *run, const struct item *item)
 		noted = undo_begin(run, item, request.record);
 	if (status) {
 		if (globals.json && *run->kept)
-			tell_kept(stderr, shown(item->dataset->path), run->kept);
+			checkout_keep_tell(stderr, shown(item->dataset->path), run->kept);
 		return status;
 	}
 	report(run, item, &result);
@@ -573,7 +479,8 @@ static void tell_all_kept(const json_t *rows)
 		const json_t *row = json_array_get(rows, i), *kept = json_object_get(row, "kept");
 
 		if (kept)
-			tell_kept(stderr, json_string_value(json_object_get(row, "path")), json_string_value(kept));
+			checkout_keep_tell(stderr, json_string_value(json_object_get(row, "path")),
+			                   json_string_value(kept));
 	}
 }
 
