@@ -18,6 +18,7 @@
 
 #define SOON 4102444800 /* the year 2100 */
 #define TYPE ": type 'aws sso login --profile x'"
+#define DAMAGED "the cached login by SSO of the profile 'x' is damaged" TYPE
 #define START "https://example.awsapps.com/start"
 
 /* The SHA-1 of "work". */
@@ -87,8 +88,8 @@ static void token_that_does_not_count_says_what_to_type(void **state)
 
 static void damaged_tokens_are_not_sent(void **state)
 {
+	static const char whole[] = "{\"accessToken\": \"t\", \"expiresAt\": \"2100-01-01T00:00:00Z\"}";
 	static const char *const wrong[] = {
-	    "",
 	    "{",
 	    "[]",
 	    "{\"expiresAt\": \"2100-01-01T00:00:00Z\"}",
@@ -103,7 +104,11 @@ static void damaged_tokens_are_not_sent(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		aws_write(TOKEN_OF_SESSION, "%s", wrong[i]);
-		expect_error(-EKEYREJECTED, "the cached login by SSO of the profile 'x' is damaged" TYPE);
+		expect_error(-EKEYREJECTED, DAMAGED);
+	}
+	for (size_t len = 0; len < sizeof(whole) - 1; len++) {
+		aws_write(TOKEN_OF_SESSION, "%.*s", (int)len, whole);
+		expect_error(-EKEYREJECTED, DAMAGED);
 	}
 	scratch_sh("rm " TOKEN_OF_SESSION " && mkdir " TOKEN_OF_SESSION);
 	assert_true(get() < 0);
