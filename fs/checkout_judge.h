@@ -1,8 +1,7 @@
 /*
- * The judge of a checkout: whether what stands at a path of the work tree is what is known of it, by the stat cache
- * where that tells, else by its bytes.
+ * The judge of a checkout: whether what stands at a path of the work tree is what is known of it.
  *
- * Paths come in the order of a walk.  Belongs to one thread.
+ * The stat cache is asked first, then the bytes.  Paths come in the order of a walk.  Belongs to one thread.
  */
 #ifndef FS_CHECKOUT_JUDGE_H
 #define FS_CHECKOUT_JUDGE_H

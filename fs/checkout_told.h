@@ -1,8 +1,8 @@
 /*
- * What a checkout has told of its paths, and counted: of each, conflicts and failures are told once, though a walk may
- * meet them several times, and in a dry run, where nothing that is done can be seen later, so is everything.
+ * What a checkout has told of its paths, and counted.
  *
- * Thread-safe.
+ * Conflicts and failures of a path are told once, though a walk may meet it several times; in a dry run, where nothing
+ * that is done can be seen later, so is everything.  Thread-safe.
  */
 #ifndef FS_CHECKOUT_TOLD_H
 #define FS_CHECKOUT_TOLD_H

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/digest.h"
+#include "cache/foreign.h"
 #include "cache/id.h"
 #include "cache/wire.h"
 
@@ -81,23 +81,23 @@ static int digest_request(const struct sigv4_request *r, struct id *id)
 }
 
 /* The key for a day, a region and a service, and with it the signature of TEXT. */
-static int mac_of_scope(const struct sigv4_request *r, const char *text, struct digest_mac *signature)
+static int mac_of_scope(const struct sigv4_request *r, const char *text, struct foreign_mac *signature)
 {
 	char day[DAY_LEN + 1], *first = NULL;
 	const char *steps[] = {r->region, r->service, "aws4_request", text};
-	struct digest_mac key = {{0}};
+	struct foreign_mac key = {{0}};
 	int error = -ENOMEM;
 
 	snprintf(day, sizeof(day), "%s", r->date);
 	if (asprintf(&first, "AWS4%s", r->secret) >= 0) {
-		error = digest_mac(first, strlen(first), day, &key);
+		error = foreign_mac(first, strlen(first), day, &key);
 		explicit_bzero(first, strlen(first));
 		free(first);
 	}
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !error; i++) {
-		struct digest_mac before = key;
+		struct foreign_mac before = key;
 
-		error = digest_mac(before.bytes, sizeof(before.bytes), steps[i], &key);
+		error = foreign_mac(before.bytes, sizeof(before.bytes), steps[i], &key);
 		explicit_bzero(&before, sizeof(before));
 	}
 	*signature = key;
@@ -106,7 +106,7 @@ static int mac_of_scope(const struct sigv4_request *r, const char *text, struct 
 }
 
 /* *LINE from its parts. */
-static int compose(const struct sigv4_request *r, const char *scope, const struct digest_mac *signature, char **line)
+static int compose(const struct sigv4_request *r, const char *scope, const struct foreign_mac *signature, char **line)
 {
 	struct buffer names = {0};
 	char hex[ID_HEX_SIZE];
@@ -126,7 +126,7 @@ static int compose(const struct sigv4_request *r, const char *scope, const struc
 int sigv4_sign(const struct sigv4_request *r, char **line)
 {
 	char scope[SCOPE_SIZE], hex[ID_HEX_SIZE], *text = NULL;
-	struct digest_mac signature = {{0}};
+	struct foreign_mac signature = {{0}};
 	struct id request;
 	int len = snprintf(scope, sizeof(scope), "%.*s/%s/%s/aws4_request", DAY_LEN, r->date, r->region, r->service);
 	int error = len < 0 || (size_t)len >= sizeof(scope) ? -EINVAL : digest_request(r, &request);

@@ -1,6 +1,8 @@
 /*
- * The profiles that lead to a role: each takes on its own with the credentials of the next one, its `source_profile`,
- * and the last with those of a profile that has some itself, or of what its `credential_source` names.
+ * The profiles that lead to a role.
+ *
+ * Each takes on its own role with the credentials of the next one, its `source_profile`; the last with those of a
+ * profile that has some itself, or of what its `credential_source` names.
  */
 #ifndef TOOLS_AWS_PATH_H
 #define TOOLS_AWS_PATH_H

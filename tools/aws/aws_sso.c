@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cache/digest.h"
+#include "cache/foreign.h"
 #include "tools/aws/aws_answer.h"
 #include "tools/aws/aws_place.h"
 #include "tools/fail.h"
@@ -85,8 +85,8 @@ static int take_token(struct aws_look *look, const struct login *login, const ch
 /* *TOKEN: the header with it, for credentials_wipe(). */
 static int find_token(struct aws_look *look, const struct login *login, char **token)
 {
-	char name[sizeof(CACHE) + DIGEST_SHA1_HEX_SIZE + 8], hex[DIGEST_SHA1_HEX_SIZE], *path, *text;
-	int error = digest_sha1(login->key, hex);
+	char name[sizeof(CACHE) + FOREIGN_SHA1_HEX_SIZE + 8], hex[FOREIGN_SHA1_HEX_SIZE], *path, *text;
+	int error = foreign_sha1(login->key, hex);
 
 	if (error)
 		return error;

@@ -1,8 +1,8 @@
 /*
- * Credentials of a role that the user has logged in for with `aws sso login`: GetRoleCredentials of the portal of IAM
- * Identity Center ("SSO"), asked with the token that this has left in ~/.aws/sso/cache.
+ * Credentials of a role that the user has logged in for with `aws sso login`.
  *
- * The token is neither renewed nor written here: that is the login's.
+ * The portal of IAM Identity Center ("SSO") gives them (GetRoleCredentials) for the token that the login has left in
+ * ~/.aws/sso/cache.  This is neither renewed nor written here.
  */
 #ifndef TOOLS_AWS_SSO_H
 #define TOOLS_AWS_SSO_H

@@ -1,4 +1,4 @@
-#include "cache/digest.h"
+#include "cache/foreign.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -8,7 +8,7 @@
 
 #define SHA1_SIZE 20
 
-int digest_mac(const void *key, size_t key_len, const char *text, struct digest_mac *mac)
+int foreign_mac(const void *key, size_t key_len, const char *text, struct foreign_mac *mac)
 {
 	unsigned len = 0;
 
@@ -17,7 +17,7 @@ int digest_mac(const void *key, size_t key_len, const char *text, struct digest_
 	return len == sizeof(mac->bytes) ? 0 : -EINVAL;
 }
 
-int digest_sha1(const char *text, char hex[DIGEST_SHA1_HEX_SIZE])
+int foreign_sha1(const char *text, char hex[FOREIGN_SHA1_HEX_SIZE])
 {
 	uint8_t bytes[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
