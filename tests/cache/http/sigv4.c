@@ -13,6 +13,12 @@
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+#define TOKEN                                                                                                          \
+	"AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfp"                   \
+	"SPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQ"                   \
+	"DYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+s"                   \
+	"cqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA=="
+
 struct example {
 	struct sigv4_request request;
 	const char *headers[8];
@@ -57,7 +63,7 @@ static const struct example of_s3[] = {
 };
 
 /* Of the test suite of Signature Version 4: get-vanilla, get-vanilla-query-order-key-case, post-vanilla,
- * get-header-value-trim. */
+ * get-header-value-trim, post-x-www-form-urlencoded, post-sts-header-before. */
 static const struct example of_suite[] = {
     {
 	.request = {.method = "GET", .path = "/", .query = "", .payload = EMPTY},
@@ -83,6 +89,22 @@ static const struct example of_suite[] = {
                     "x-amz-date:20150830T123600Z"},
 	.names = "host;my-header1;my-header2;x-amz-date",
 	.signature = "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+    },
+    {
+	.request = {.method = "POST",
+                    .path = "/",
+                    .query = "",
+                    .payload = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e"},
+	.headers = {"content-type: application/x-www-form-urlencoded", "host:example.amazonaws.com",
+                    "x-amz-date:20150830T123600Z"},
+	.names = "content-type;host;x-amz-date",
+	.signature = "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+    },
+    {
+	.request = {.method = "POST", .path = "/", .query = "", .payload = EMPTY},
+	.headers = {"host:example.amazonaws.com", "x-amz-date:20150830T123600Z", "x-amz-security-token: " TOKEN},
+	.names = "host;x-amz-date;x-amz-security-token",
+	.signature = "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
     },
 };
 
