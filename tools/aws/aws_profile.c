@@ -43,12 +43,18 @@ const char *aws_profile_name(const struct aws_profile *profile)
 	return profile->name;
 }
 
+static bool is_at(const struct entry *e, enum kind kind, const char *section, const char *key)
+{
+	return e->kind == kind && !strcasecmp(e->key, key) &&
+	       (!section || (e->section && !strcmp(e->section, section)));
+}
+
 static const char *find(const struct aws_profile *p, enum kind kind, const char *section, const char *key)
 {
 	for (size_t i = 0; p && i < p->count; i++) {
 		const struct entry *e = &p->entries[i];
 
-		if (e->kind == kind && !strcasecmp(e->key, key) && (kind == PROFILE || !strcmp(e->section, section)))
+		if (is_at(e, kind, section, key))
 			return *e->value ? e->value : NULL;
 	}
 	return NULL;
@@ -111,8 +117,7 @@ static struct entry *place_of(struct reading *r, const struct entry *new)
 	for (size_t i = r->first; i < p->count; i++) {
 		struct entry *e = &p->entries[i];
 
-		if (e->kind == new->kind && !strcasecmp(e->key, new->key) &&
-		    (e->kind == PROFILE || !strcmp(e->section, new->section))) {
+		if (is_at(e, new->kind, new->section, new->key)) {
 			release(e);
 			return e;
 		}
