@@ -3,90 +3,38 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cache/id_set.h"
 #include "cache/wire.h"
+#include "fs/checkout_judge.h"
+#include "fs/checkout_told.h"
 #include "fs/compare.h"
-#include "fs/likeness.h"
 #include "fs/materialise.h"
 #include "fs/restamp.h"
 #include "fs/stamp_set.h"
-#include "fs/stat_cache.h"
 
 struct checkout_site {
 	const struct checkout_request *request;
-	struct checkout_result *result; /* its counts, and tell(), under LOCK */
-	pthread_mutex_t lock;
+	struct checkout_result *result; /* what TOLD does not count is this thread's */
+	struct told told;
 	bool fresh;
 	struct materialise *writing; /* NULL in a dry run, and between finish and the next write */
-	struct likeness *likeness;
-	struct stat_cache *cache;
-	struct buffer cache_path; /* the directory that the cache is in, each name with a slash behind it */
+	struct judge *judge;
 	struct stamp_set *stamps;
 	struct buffer path; /* the dataset's, and that of what is looked at behind it */
 	struct buffer parent_path;
 	int parent;     /* the directory PARENT_PATH of the work tree; -1: none open */
 	char **leaving; /* directories to be removed when everything in them was met; each in the one before */
 	size_t leaving_count, leaving_capacity;
-	/* Conflicts, failures, and in a dry run, where nothing that is done can be seen later, everything that was
-	 * told: each with its event.  Under LOCK. */
-	struct id_set told;
 };
-
-/* Beside the events: in a dry run, what would be gone. */
-#define GONE (CHECKOUT_FAILED + 1)
-
-static void told_key(unsigned event, const char *path, size_t len, struct id *key)
-{
-	id_of(path, len, key);
-	key->bytes[0] ^= (uint8_t)(event + 1);
-}
-
-/* Whether the same was told of PATH before. */
-static bool was_told(struct checkout_site *s, unsigned event, const char *path, size_t len)
-{
-	struct id key;
-	bool told = false;
-
-	pthread_mutex_lock(&s->lock);
-	if (s->told.count) {
-		told_key(event, path, len, &key);
-		told = id_set_has(&s->told, &key);
-	}
-	pthread_mutex_unlock(&s->lock);
-	return told;
-}
-
-static void tell(struct checkout_site *s, enum checkout_event event, const char *path, int error, bool of_store)
-{
-	struct checkout_result *r = s->result;
-	bool is_new = true;
-	struct id key;
-
-	pthread_mutex_lock(&s->lock);
-	if (s->request->dry || event == CHECKOUT_CONFLICT || event == CHECKOUT_FAILED) {
-		told_key(event, path, strlen(path), &key);
-		/* Where memory runs out it is told twice. */
-		is_new = id_set_add(&s->told, &key) != 0;
-	}
-	if (is_new) {
-		r->removed += event == CHECKOUT_REMOVE;
-		r->conflicts += event == CHECKOUT_CONFLICT;
-		r->failed += event == CHECKOUT_FAILED;
-		s->request->tell(s->request->arg, event, path, error, of_store);
-	}
-	pthread_mutex_unlock(&s->lock);
-}
 
 /* Of a change of kind, both halves meet what is in the way, and so do both comparisons: it is told once. */
 static void tell_conflict(struct checkout_site *s, const char *path)
 {
-	tell(s, CHECKOUT_CONFLICT, path, 0, false);
+	told_tell(&s->told, CHECKOUT_CONFLICT, path, 0, false);
 }
 
 /* The path below the dataset, of one from the root of the work tree. */
@@ -101,10 +49,7 @@ static void on_written(void *arg, const char *path, const struct place *place, c
 	struct checkout_site *s = arg;
 
 	stamp_set_add(s->stamps, inner(s, path), &result->st);
-	pthread_mutex_lock(&s->lock);
-	s->result->written++;
-	s->result->bytes += place->size;
-	pthread_mutex_unlock(&s->lock);
+	told_written(&s->told, place->size);
 	if (s->request->progress)
 		s->request->progress(s->request->arg, 1, place->size);
 }
@@ -113,15 +58,13 @@ static void on_failed(void *arg, const char *path, int error, bool cannot_write)
 {
 	struct checkout_site *s = arg;
 
-	tell(s, CHECKOUT_FAILED, inner(s, path), error, !cannot_write);
+	told_tell(&s->told, CHECKOUT_FAILED, inner(s, path), error, !cannot_write);
 }
 
 int site_open(const struct checkout_request *request, struct checkout_result *result, bool fresh, const struct id *base,
               struct checkout_site **site)
 {
 	struct checkout_site *s = calloc(1, sizeof(*s));
-	char stat_name[INSTEP_NAME_SIZE];
-	struct id root;
 	int error;
 
 	if (!s)
@@ -130,15 +73,8 @@ int site_open(const struct checkout_request *request, struct checkout_result *re
 	s->result = result;
 	s->fresh = fresh;
 	s->parent = -1;
-	pthread_mutex_init(&s->lock, NULL);
-	instep_stat_name(request->path, stat_name);
-	if (base && request->wt->folder >= 0 &&
-	    !stat_cache_open(request->wt->io, request->wt->folder, stat_name, &s->cache, &root) &&
-	    !id_equal(&root, base)) {
-		stat_cache_close(s->cache);
-		s->cache = NULL;
-	}
-	error = likeness_new(request->world->source, &s->likeness);
+	told_init(&s->told, request, result);
+	error = judge_open(request, base, &s->judge);
 	if (!error)
 		error = stamp_set_new(&s->stamps);
 	if (error)
@@ -157,16 +93,13 @@ void site_close(struct checkout_site *s)
 	while (s->leaving_count)
 		free(s->leaving[--s->leaving_count]);
 	free(s->leaving);
-	id_set_release(&s->told);
-	stat_cache_close(s->cache);
-	likeness_free(s->likeness);
+	judge_close(s->judge);
 	stamp_set_free(s->stamps);
-	buffer_release(&s->cache_path);
 	buffer_release(&s->path);
 	buffer_release(&s->parent_path);
 	if (s->parent >= 0)
 		close(s->parent);
-	pthread_mutex_destroy(&s->lock);
+	told_release(&s->told);
 	free(s);
 }
 
@@ -202,101 +135,6 @@ static int open_parent(struct checkout_site *s, const char *full, const char **n
 	return s->parent_path.failed ? -ENOMEM : fd;
 }
 
-/* Go with the cache's reader into the directory of PATH. */
-static int enter_cache(struct checkout_site *s, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	size_t want = slash ? (size_t)(slash - path) + 1 : 0;
-	struct buffer *at = &s->cache_path;
-
-	while (at->len && (at->len > want || memcmp(at->data, path, at->len))) {
-		stat_cache_leave(s->cache);
-		do
-			at->len--;
-		while (at->len && at->data[at->len - 1] != '/');
-	}
-	while (at->len < want) {
-		size_t len = strcspn(path + at->len, "/");
-
-		stat_cache_enter(s->cache, path + at->len, len);
-		buffer_append(at, path + at->len, len + 1);
-		if (at->failed)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* Whether the stat cache shows that what stands at PATH is what the base has there. */
-static int is_as_cached(struct checkout_site *s, const char *path, const struct stat *st, bool *same)
-{
-	struct stat_cache_entry cached;
-	struct file_stamp stamp;
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	int error;
-
-	*same = false;
-	if (!s->cache)
-		return 0;
-	error = enter_cache(s, path);
-	if (error || stat_cache_find(s->cache, name, strlen(name), &cached))
-		return error;
-	file_stamp_of(st, &stamp);
-	*same = !cached.racy && file_stamp_equal(&cached.stamp, &stamp) &&
-	        cached.kind == (S_ISLNK(st->st_mode) ? ENTRY_SYMLINK : ENTRY_FILE);
-	return 0;
-}
-
-static int compare(struct checkout_site *s, int dirfd, const char *name, const struct stat *st,
-                   const struct entry *entry, bool *same)
-{
-	bool of_store;
-	int error;
-
-	*same = false;
-	if (!entry)
-		return 0;
-	error = likeness_compare(s->likeness, dirfd, name, st, NULL, entry, same, &of_store);
-	/* A file that cannot be read is the user's; a tree that cannot be read ends it. */
-	return error && (of_store || error == -ENOMEM) ? error : 0;
-}
-
-enum verdict {
-	VERDICT_ABSENT, /* nothing stands there */
-	VERDICT_DONE,   /* it is as it shall be */
-	VERDICT_SAFE,   /* it is something that may be replaced */
-	VERDICT_LATER,  /* it is a folder of an unfinished checkout, which may go when everything in it was met */
-	VERDICT_OTHER,  /* it is the user's */
-};
-
-static int judge(struct checkout_site *s, const char *path, const struct site_states *states, int dirfd,
-                 const char *name, struct stat *st, enum verdict *verdict)
-{
-	bool same = false;
-	int error;
-
-	*verdict = VERDICT_OTHER;
-	if (fstatat(dirfd, name, st, AT_SYMLINK_NOFOLLOW) < 0) {
-		*verdict = VERDICT_ABSENT;
-		return errno == ENOENT ? 0 : -errno;
-	}
-	error = states->cached && states->own ? is_as_cached(s, path, st, &same) : 0;
-	if (error || same) {
-		*verdict = VERDICT_SAFE;
-		return error;
-	}
-	error = compare(s, dirfd, name, st, states->wanted, &same);
-	if (error || same) {
-		*verdict = VERDICT_DONE;
-		return error;
-	}
-	error = compare(s, dirfd, name, st, states->own, &same);
-	if (!error && !same)
-		error = compare(s, dirfd, name, st, states->other, &same);
-	if (same)
-		*verdict = S_ISDIR(st->st_mode) ? VERDICT_LATER : VERDICT_SAFE;
-	return error;
-}
-
 static int start_writing(struct checkout_site *s)
 {
 	struct materialise_options options = {
@@ -319,7 +157,7 @@ static int write_entry(struct checkout_site *s, const char *path, const char *fu
 	int error;
 
 	if (entry->kind != ENTRY_DIRECTORY)
-		tell(s, CHECKOUT_WRITE, path, 0, false);
+		told_tell(&s->told, CHECKOUT_WRITE, path, 0, false);
 	place_of_entry(entry, 0, &place);
 	if (s->request->dry) {
 		s->result->written += entry->kind != ENTRY_DIRECTORY;
@@ -361,35 +199,6 @@ static int remove_all(int dirfd, const char *name)
 	return error;
 }
 
-/* PATH would be gone now, if this were no dry run. */
-static void note_gone(struct checkout_site *s, const char *path)
-{
-	struct id key;
-
-	if (!s->request->dry)
-		return;
-	pthread_mutex_lock(&s->lock);
-	told_key(GONE, path, strlen(path), &key);
-	id_set_add(&s->told, &key);
-	pthread_mutex_unlock(&s->lock);
-}
-
-/* In a dry run, whether PATH, or a directory above it, would be gone. */
-static bool is_gone(struct checkout_site *s, const char *path)
-{
-	size_t len = 0;
-
-	if (!s->request->dry || was_told(s, GONE, "", 0))
-		return s->request->dry;
-	while (path[len]) {
-		len += strcspn(path + len, "/");
-		if (was_told(s, GONE, path, len))
-			return true;
-		len += path[len] == '/';
-	}
-	return false;
-}
-
 /* Remove what stands at PATH.  A failure is the path's own. */
 static int remove_entry(struct checkout_site *s, const char *path, int dirfd, const char *name, bool all)
 {
@@ -398,8 +207,8 @@ static int remove_entry(struct checkout_site *s, const char *path, int dirfd, co
 	if (!s->request->dry)
 		error = all ? remove_all(dirfd, name) : unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
 	if (!error)
-		note_gone(s, path);
-	tell(s, error ? CHECKOUT_FAILED : CHECKOUT_REMOVE, path, error, false);
+		told_note_gone(&s->told, path);
+	told_tell(&s->told, error ? CHECKOUT_FAILED : CHECKOUT_REMOVE, path, error, false);
 	return error;
 }
 
@@ -440,7 +249,7 @@ static int is_left(void *arg, const char *name)
 
 	if (asprintf(&path, "%s%s%s", left->path, *left->path ? "/" : "", name) < 0)
 		return -ENOMEM;
-	gone = was_told(left->site, GONE, path, strlen(path));
+	gone = told_is_noted(&left->site->told, path, strlen(path));
 	free(path);
 	return !gone;
 }
@@ -453,7 +262,7 @@ static void leave(struct checkout_site *s, const char *path, int dirfd, const ch
 	if (!s->request->dry)
 		unlinkat(dirfd, name, AT_REMOVEDIR);
 	else if (!io_list(s->request->wt->io, dirfd, name, is_left, &left))
-		note_gone(s, path);
+		told_note_gone(&s->told, path);
 }
 
 /* Remove directories that were to be removed and do not hold PATH (NULL: all). */
@@ -519,7 +328,7 @@ static int change_mode(struct checkout_site *s, const char *path, int dirfd, con
 	struct stat now;
 	int error;
 
-	tell(s, CHECKOUT_WRITE, path, 0, false);
+	told_tell(&s->told, CHECKOUT_WRITE, path, 0, false);
 	if (s->request->dry) {
 		s->result->written++;
 		return 0;
@@ -528,13 +337,11 @@ static int change_mode(struct checkout_site *s, const char *path, int dirfd, con
 	if (!error && fstatat(dirfd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
 		error = -errno;
 	if (error) {
-		tell(s, CHECKOUT_FAILED, path, error, false);
+		told_tell(&s->told, CHECKOUT_FAILED, path, error, false);
 		return 0;
 	}
 	stamp_set_add(s->stamps, path, &now);
-	pthread_mutex_lock(&s->lock);
-	s->result->written++;
-	pthread_mutex_unlock(&s->lock);
+	told_written(&s->told, 0);
 	return 0;
 }
 
@@ -559,10 +366,10 @@ static int obstruct(struct checkout_site *s, const char *path, const char *full,
 	if (states->wanted->kind == ENTRY_DIRECTORY || S_ISDIR(st->st_mode))
 		error = s->request->dry ? 0 : remove_all(dirfd, name);
 	if (error) {
-		tell(s, CHECKOUT_FAILED, path, error, false);
+		told_tell(&s->told, CHECKOUT_FAILED, path, error, false);
 		return 1;
 	}
-	note_gone(s, path);
+	told_note_gone(&s->told, path);
 	return write_entry(s, path, full, states->wanted);
 }
 
@@ -579,7 +386,7 @@ static int take_directory(struct checkout_site *s, const char *path, const char 
 		return 0;
 	if (states->wanted) {
 		/* A file of an unfinished checkout makes place. */
-		error = compare(s, dirfd, name, st, states->other, &same);
+		error = judge_compare(s->judge, dirfd, name, st, states->other, &same);
 		if (error)
 			return error;
 		if (!same)
@@ -596,7 +403,7 @@ static int take_file(struct checkout_site *s, const char *path, const char *full
 {
 	enum verdict verdict;
 	struct stat st;
-	int error = judge(s, path, states, dirfd, name, &st, &verdict);
+	int error = judge_path(s->judge, path, states, dirfd, name, &st, &verdict);
 
 	if (error)
 		return error;
@@ -639,10 +446,10 @@ int site_take(struct checkout_site *s, const char *path, const struct site_state
 	if (!full)
 		return error ? error : -ENOMEM;
 	/* What failed once is not tried again; what a dry run would have written is what is wanted. */
-	if (was_told(s, CHECKOUT_FAILED, path, strlen(path)) ||
-	    (s->request->dry && was_told(s, CHECKOUT_WRITE, path, strlen(path))))
+	if (told_was(&s->told, CHECKOUT_FAILED, path, strlen(path)) ||
+	    (s->request->dry && told_was(&s->told, CHECKOUT_WRITE, path, strlen(path))))
 		return 1;
-	if (s->fresh || is_gone(s, path))
+	if (s->fresh || told_is_gone(&s->told, path))
 		return states->wanted ? write_entry(s, path, full, states->wanted) : 1;
 	dirfd = open_parent(s, full, &name);
 	if (dirfd == -ENOENT)
@@ -682,7 +489,7 @@ int site_finish(struct checkout_site *s, const struct directory *base, const str
 	    .target = target,
 	    .stamps = s->stamps,
 	    .root = s->request->target->root,
-	    .has_cache = s->cache,
+	    .has_cache = judge_has_cache(s->judge),
 	};
 	int error = site_settle(s);
 

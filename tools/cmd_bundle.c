@@ -23,8 +23,8 @@
 #define LOCK_WAIT_MS 10000
 
 struct run {
-	bool dry_run, without_git;
-	int wants_progress;
+	bool without_git;
+	struct command_given given;
 	const char *file;
 	const char **since; /* as typed */
 	size_t since_count;
@@ -46,36 +46,26 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct run *run)
 {
-	enum { SINCE = COMMAND_LONG, NO_GIT, JSON, PROGRESS, NO_PROGRESS };
+	enum { SINCE = COMMAND_LONG, NO_GIT };
 	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"output", required_argument, NULL, 'o'},
 	    {"since", required_argument, NULL, SINCE},
 	    {"no-git", no_argument, NULL, NO_GIT},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option;
 
-	run->wants_progress = -1;
 	run->since = calloc((size_t)argc, sizeof(*run->since));
 	if (!run->since)
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	while ((option = command_option(&command_bundle, argc, argv, "no:", options)) != -1) {
-		if (option == 'n')
-			run->dry_run = true;
-		else if (option == 'o')
+	while ((option = command_option_shared(&command_bundle, argc, argv, "o:", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run->given)) != -1) {
+		if (option == 'o')
 			run->file = optarg;
 		else if (option == SINCE)
 			run->since[run->since_count++] = optarg;
-		else if (option == NO_GIT)
-			run->without_git = true;
-		else if (option == JSON)
-			globals.json = true;
 		else
-			run->wants_progress = option == PROGRESS;
+			run->without_git = true;
 	}
 	return EXIT_DONE;
 }
@@ -251,7 +241,7 @@ static int write_file(struct run *run)
 	if (status)
 		return status;
 	run->bundle.plan.to = run->to;
-	run->progress = progress_start("bundling", run->wants_progress);
+	run->progress = progress_start("bundling", run->given.progress);
 	error = push_run(&request, &run->result);
 	progress_end(run->progress);
 	if (error == -EBADMSG)
@@ -270,7 +260,7 @@ static void report(const struct run *run)
 		json_t *object = json_object();
 
 		output_json_path(object, "file", run->file);
-		json_object_update_new(object, json_pack("{sbsbsIsIsIsIsf}", "dry_run", run->dry_run, "git",
+		json_object_update_new(object, json_pack("{sbsbsIsIsIsIsf}", "dry_run", run->given.dry_run, "git",
 		                                         !run->without_git, "commits", (json_int_t)run->bundle.commits,
 		                                         "packs", (json_int_t)r->packs, "roots", (json_int_t)r->roots,
 		                                         "bytes", (json_int_t)run->bytes, "seconds", seconds));
@@ -282,7 +272,7 @@ static void report(const struct run *run)
 	printf("%s: %s commits, %s packs, %s roots, %s, %.2f s\n", shown(run->file),
 	       output_count(run->bundle.commits, commits), output_count(r->packs, packs), output_count(r->roots, roots),
 	       output_size(run->bytes, size), seconds);
-	if (run->dry_run)
+	if (run->given.dry_run)
 		puts("nothing was written");
 }
 
@@ -300,9 +290,9 @@ static int bundle_all(struct run *run, char **revisions, size_t count)
 			return fail(exit_code_of(run->lock), "cannot lock the store: %s", error_text(run->lock));
 	}
 	status = make_plan(run, count);
-	if (!status && !run->without_git && !run->dry_run)
+	if (!status && !run->without_git && !run->given.dry_run)
 		status = bundle_git_create(&run->session, &run->manifest, &run->git_file);
-	if (!status && run->dry_run)
+	if (!status && run->given.dry_run)
 		count_plan(run);
 	else if (!status)
 		status = write_file(run);
@@ -341,7 +331,7 @@ static int bundle(int argc, char **argv)
 	if (!status && !count)
 		status = fail_usage(run.file ? "no revision named" : "no file named");
 	if (!status)
-		status = session_open(&run.session, run.dry_run ? SESSION_STORE : SESSION_CREATE);
+		status = session_open(&run.session, run.given.dry_run ? SESSION_STORE : SESSION_CREATE);
 	if (!status) {
 		stop_catch();
 		status = bundle_all(&run, argv + optind, (size_t)count);

@@ -20,7 +20,7 @@ struct run {
 	struct cached_size size;
 	bool pinned; /* what is pinned goes, too */
 	struct progress *progress;
-	int progress_wanted;
+	struct command_given given;
 };
 
 static void print(const struct run *run, uint64_t freed)
@@ -94,7 +94,7 @@ static int verify(struct run *run)
 	int error;
 
 	stop_catch();
-	run->progress = progress_start("checking", run->progress_wanted);
+	run->progress = progress_start("checking", run->given.progress);
 	progress_total(run->progress, 0, run->size.bytes);
 	error = cached_check(run->cached, tell_damage, on_progress, run, &found);
 	progress_end(run->progress);
@@ -130,26 +130,16 @@ static int run_verb(struct run *run, int (*verb)(struct run *run))
 
 static int cache(int argc, char **argv)
 {
-	enum { JSON = COMMAND_LONG, PINNED, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {{"json", no_argument, NULL, JSON},
-	                                        {"pinned", no_argument, NULL, PINNED},
-	                                        {"progress", no_argument, NULL, PROGRESS},
-	                                        {"no-progress", no_argument, NULL, NO_PROGRESS},
-	                                        {0}};
+	static const struct option options[] = {{"pinned", no_argument, NULL, COMMAND_LONG}, {0}};
 	int (*verb)(struct run * run) = info;
 	struct repo *repo = NULL;
 	struct config *config;
-	struct run run = {.progress_wanted = -1};
-	int option, error, status;
+	struct run run = {0};
+	int error, status;
 
-	while ((option = command_option(&command_cache, argc, argv, "", options)) != -1) {
-		if (option == JSON)
-			globals.json = true;
-		else if (option == PINNED)
-			run.pinned = true;
-		else
-			run.progress_wanted = option == PROGRESS;
-	}
+	while (command_option_shared(&command_cache, argc, argv, "", options, COMMAND_JSON | COMMAND_PROGRESS,
+	                             &run.given) != -1)
+		run.pinned = true;
 	if (argc - optind > 1)
 		return fail_usage("too many arguments");
 	if (optind < argc && !strcmp(argv[optind], "clear"))

@@ -5,25 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/codec.h"
 #include "fs/checkout.h"
 #include "fs/ignore_line.h"
-#include "fs/snapshot.h"
+#include "tools/checkout_keep.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/shown.h"
-#include "tools/snapshot_report.h"
 #include "tools/stop.h"
 
 #define LOCK_WAIT_MS 10000
-#define NAMED_MAX 300 /* conflicts and failures of one dataset that are named; the others are counted */
 
 struct options {
-	bool force, dry_run;
+	bool force;
 	unsigned jobs;
-	int progress;
+	struct command_given given;
 };
 
 /* A dataset, or a path in one, that is to be checked out. */
@@ -81,9 +78,9 @@ static void on_event(void *arg, enum checkout_event event, const char *path, int
 	bool failure = event == CHECKOUT_CONFLICT || event == CHECKOUT_FAILED;
 	char *full;
 
-	if (run->looking || (!failure && !run->options.dry_run))
+	if (run->looking || (!failure && !run->options.given.dry_run))
 		return;
-	if (failure && run->named++ >= NAMED_MAX)
+	if (failure && run->named++ >= CHECKOUT_NAMED_MAX)
 		return;
 	full = full_path(run, path);
 	if (!full)
@@ -108,55 +105,6 @@ static bool is_in_step(const struct item *item)
 
 	return d->has_record && d->record.has_root && !d->record.has_checkout &&
 	       id_equal(&d->record.root, &item->pointer.root);
-}
-
-static void on_problem(void *arg, const char *path, enum problem problem, int error)
-{
-	struct run *run = arg;
-	char *full;
-	int status = EXIT_SYSTEM;
-
-	if (run->named++ >= NAMED_MAX)
-		return;
-	full = full_path(run, path);
-	if (full)
-		status = snapshot_report_problem(full, problem, error);
-	if (!run->first_failure)
-		run->first_failure = status;
-	free(full);
-}
-
-/* Record what is there, with its own writer. */
-static int store_present(struct run *run, struct store_writer *writer, bool is_file, struct snapshot_result *result)
-{
-	struct source *source;
-	struct snapshot_run engine = {
-	    .writer = writer,
-	    .io = io_system(),
-	    .jobs = run->options.jobs ? run->options.jobs : 1,
-	    .level = CODEC_LEVEL_DEFAULT,
-	    .skip_special = true,
-	    .outside_links = true,
-	    .start = io_now(io_system()),
-	    .cancelled = stop_flag(),
-	    .problem = on_problem,
-	    .arg = run,
-	};
-	struct snapshot_dataset dataset = {
-	    .dirfd = run->wt.root, .path = run->item->dataset->path, .is_file = is_file, .folder = -1};
-	int error = source_open(run->session.store, run->session.memory, writer, &source);
-
-	if (error)
-		return error;
-	source_set_fetch(source, remotes_fetch, run->session.remotes);
-	engine.source = source;
-	error = snapshot_dataset(&engine, &dataset, result);
-	if (!error)
-		error = store_writer_commit(writer);
-	if (!error && result->recorded)
-		error = builder_put_root(run->session.store, writer, &result->root);
-	source_close(source);
-	return error;
 }
 
 static int run_checkout(struct run *run, const struct checkout_request *request, struct checkout_result *result)
@@ -194,47 +142,6 @@ static int would_destroy(struct run *run, const struct checkout_request *request
 	run->looking = false;
 	*answer = !status && result.destroyed;
 	return status;
-}
-
-static void tell_kept(FILE *stream, const char *path, const char *root)
-{
-	fprintf(stream, "what was in '%s' is kept for 14 days: 'revfs export --root %s DIR'\n", path, root);
-}
-
-/* What -f would destroy is stored first, under a root of its own. */
-static int keep_present(struct run *run)
-{
-	const struct work_dataset *d = run->item->dataset;
-	struct snapshot_result result = {0};
-	struct store_writer *writer = NULL;
-	enum work_kind kind;
-	int error = worktree_kind(&run->wt, d->path, &kind);
-
-	if (!error && kind != WORK_DIRECTORY && kind != WORK_FILE)
-		return EXIT_DONE;
-	if (!error)
-		error = store_writer_open(run->session.store, &writer);
-	if (!error)
-		error = store_present(run, writer, kind == WORK_FILE, &result);
-	stat_cache_writer_abort(result.cache);
-	store_writer_close(writer);
-	if (error == -EINTR)
-		return stop_status();
-	if (error)
-		return fail(exit_code_of(error), "cannot store what is in '%s' before it is replaced: %s",
-		            shown(d->path), error_text(error));
-	if (result.problems)
-		return fail(run->first_failure,
-		            "'%s' is left as it was: -f stores what it replaces, and cannot store that",
-		            shown(d->path));
-	if (!result.pointer.files)
-		return EXIT_DONE;
-	id_format(&result.pointer.root, run->kept);
-	/* Also where -q wants no remarks, and at once: nothing else leads to it, and what follows may be cut off. */
-	if (!globals.json)
-		tell_kept(stdout, shown(d->path), run->kept);
-	fflush(stdout);
-	return EXIT_DONE;
 }
 
 static int write_record(struct run *run, const struct item *item, const struct instep *record)
@@ -307,7 +214,7 @@ static void report(struct run *run, const struct item *item, const struct checko
 		json_array_append_new(run->rows, row);
 		return;
 	}
-	if (globals.quiet || run->options.dry_run)
+	if (globals.quiet || run->options.given.dry_run)
 		return;
 	if (r->written || r->removed)
 		printf("%s: %s written, %s removed\n", path, output_count(r->written, a), output_count(r->removed, b));
@@ -320,8 +227,8 @@ static int finish_status(struct run *run, const struct checkout_result *r)
 	const char *path = shown(run->item->dataset->path);
 	uint64_t bad = r->conflicts + r->failed;
 
-	if (bad > NAMED_MAX)
-		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(bad - NAMED_MAX), path);
+	if (bad > CHECKOUT_NAMED_MAX)
+		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(bad - CHECKOUT_NAMED_MAX), path);
 	if (!bad)
 		return EXIT_DONE;
 	return r->written || r->removed || r->conflicts ? EXIT_PARTIAL : run->first_failure;
@@ -346,7 +253,7 @@ static int check_out(struct run *run, const struct item *item)
 	    .inside = item->inside,
 	    .target = &item->pointer,
 	    .record = item->dataset->has_record ? &record : NULL,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .force = run->options.force,
 	    .jobs = run->options.jobs,
 	    .stop = stop_flag(),
@@ -364,19 +271,18 @@ static int check_out(struct run *run, const struct item *item)
 	run->first_failure = 0;
 	if (!run->session.source)
 		return session_unreadable(&run->session, item->dataset->path, -ENODATA);
-	if (run->options.force && !run->options.dry_run)
+	if (run->options.force && !run->options.given.dry_run)
 		status = would_destroy(run, &request, &keep);
 	if (keep)
-		status = keep_present(run);
+		status = checkout_keep(&run->session, &run->wt, item->dataset->path, run->options.jobs, run->kept);
 	/* What appears from here on was not stored. */
 	request.spare = request.force && !request.dry && !keep;
-	run->named = 0;
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = begin(run, item);
 	if (status)
 		return status;
 	status = run_checkout(run, &request, &result);
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		;
 	else if (result.whole)
 		noted = end(run, item);
@@ -384,7 +290,7 @@ static int check_out(struct run *run, const struct item *item)
 		noted = undo_begin(run, item, request.record);
 	if (status) {
 		if (globals.json && *run->kept)
-			tell_kept(stderr, shown(item->dataset->path), run->kept);
+			checkout_keep_tell(stderr, shown(item->dataset->path), run->kept);
 		return status;
 	}
 	report(run, item, &result);
@@ -528,16 +434,16 @@ static int open_all(struct run *run)
 
 	if (status)
 		return status;
-	error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+	error = worktree_open(io_system(), run->session.repo, !run->options.given.dry_run, &run->wt);
 	if (error)
 		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
-	if (!run->options.dry_run)
+	if (!run->options.given.dry_run)
 		error = worktree_lock(&run->wt, LOCK_WAIT_MS);
 	if (error == -EBUSY)
 		return fail(EXIT_BUSY, "another snapshot or checkout is at work in this work tree");
 	if (error)
 		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
-	if (!run->options.dry_run)
+	if (!run->options.given.dry_run)
 		error = ignore_line_settle(&run->wt);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
@@ -548,30 +454,20 @@ static int open_all(struct run *run)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"force", no_argument, NULL, 'f'},
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option, status = EXIT_DONE;
 
-	o->progress = -1;
-	while (!status && (option = command_option(&command_checkout, argc, argv, "fnj:", options)) != -1) {
+	while (!status &&
+	       (option = command_option_shared(&command_checkout, argc, argv, "fj:", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
 		if (option == 'f')
 			o->force = true;
-		else if (option == 'n')
-			o->dry_run = true;
-		else if (option == 'j')
-			status = command_jobs(optarg, &o->jobs);
-		else if (option == JSON)
-			globals.json = true;
 		else
-			o->progress = option == PROGRESS;
+			status = command_jobs(optarg, &o->jobs);
 	}
 	return status;
 }
@@ -583,7 +479,8 @@ static void tell_all_kept(const json_t *rows)
 		const json_t *row = json_array_get(rows, i), *kept = json_object_get(row, "kept");
 
 		if (kept)
-			tell_kept(stderr, json_string_value(json_object_get(row, "path")), json_string_value(kept));
+			checkout_keep_tell(stderr, json_string_value(json_object_get(row, "path")),
+			                   json_string_value(kept));
 	}
 }
 
@@ -598,7 +495,7 @@ static int checkout(int argc, char **argv)
 	stop_catch();
 	status = open_all(&run);
 	if (!status) {
-		run.progress = progress_start("checking out", run.options.progress);
+		run.progress = progress_start("checking out", run.options.given.progress);
 		status = optind < argc ? do_named(&run, argv + optind, (size_t)(argc - optind)) : do_all(&run);
 		progress_end(run.progress);
 	}
@@ -606,7 +503,7 @@ static int checkout(int argc, char **argv)
 		status = outcome_status(&run.outcome);
 	}
 	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
-		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.dry_run, "datasets", run.rows));
+		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.given.dry_run, "datasets", run.rows));
 	else if (globals.json)
 		tell_all_kept(run.rows);
 	worktree_datasets_free(run.datasets, run.count);

@@ -23,7 +23,7 @@
 struct options {
 	const char *root; /* id of a root, in the place of REV:PATH */
 	unsigned jobs;
-	int progress;
+	struct command_given given;
 };
 
 /* Everything of one run. */
@@ -43,36 +43,21 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { ROOT = COMMAND_LONG, JSON, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
-	    {"root", required_argument, NULL, ROOT},
+	    {"root", required_argument, NULL, COMMAND_LONG},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
-	int option, status;
+	int option, status = EXIT_DONE;
 
-	o->progress = -1;
-	while ((option = command_option(&command_export, argc, argv, "j:", options)) != -1) {
-		switch (option) {
-		case ROOT:
+	while (!status && (option = command_option_shared(&command_export, argc, argv, "j:", options,
+	                                                  COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
+		if (option == COMMAND_LONG)
 			o->root = optarg;
-			break;
-		case 'j':
+		else
 			status = command_jobs(optarg, &o->jobs);
-			if (status)
-				return status;
-			break;
-		case JSON:
-			globals.json = true;
-			break;
-		default:
-			o->progress = option == PROGRESS;
-		}
 	}
-	return EXIT_DONE;
+	return status;
 }
 
 /* "REV:a/b" for the path b below REV:a; malloc'ed. */
@@ -219,7 +204,7 @@ static int write_below(struct run *run, int dirfd)
 
 	if (r < 0)
 		return r;
-	run->progress = progress_start("exporting", run->options.progress);
+	run->progress = progress_start("exporting", run->options.given.progress);
 	expect_totals(run);
 	if (place_is_directory(&run->place))
 		materialise_tree(m, "", &run->place);

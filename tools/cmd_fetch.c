@@ -17,8 +17,7 @@
 #define LOCK_WAIT_MS 10000
 
 struct options {
-	bool dry_run;
-	int progress;
+	struct command_given given;
 };
 
 struct run {
@@ -40,25 +39,9 @@ struct run {
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
-	    {0},
-	};
-	int option;
-
-	o->progress = -1;
-	while ((option = command_option(&command_fetch, argc, argv, "n", options)) != -1) {
-		if (option == 'n')
-			o->dry_run = true;
-		else if (option == JSON)
-			globals.json = true;
-		else
-			o->progress = option == PROGRESS;
-	}
+	while (command_option_shared(&command_fetch, argc, argv, "", NULL,
+	                             COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given) != -1)
+		;
 }
 
 /* The remotes that count: the one that is named first, or all.  *USED says whether an argument was taken. */
@@ -162,7 +145,7 @@ static int bring(struct run *run)
 	uint64_t packs, bytes, wanted;
 	int error;
 
-	run->progress = progress_start("fetching", run->options.progress);
+	run->progress = progress_start("fetching", run->options.given.progress);
 	measure(run, &packs, &bytes, &wanted);
 	progress_total(run->progress, packs, bytes);
 	error = bring_packs(&request, &run->result);
@@ -225,7 +208,7 @@ static void report(const struct run *run)
 	char count[32], written[32], size[32], part[32];
 
 	measure(run, &all, &all_bytes, &wanted);
-	if (run->options.dry_run) {
+	if (run->options.given.dry_run) {
 		packs = all;
 		bytes = all_bytes;
 		for (size_t i = 0; i < run->parts.count; i++)
@@ -233,10 +216,10 @@ static void report(const struct run *run)
 	}
 	if (globals.json) {
 		output_json(stdout,
-		            json_pack("{ss?sbsIsIsIsIsIsf}", "remote", run->remote, "dry_run", run->options.dry_run,
-		                      "packs", (json_int_t)packs, "roots", (json_int_t)roots, "bytes",
-		                      (json_int_t)bytes, "wanted_bytes", (json_int_t)wanted, "failed",
-		                      (json_int_t)run->result.failed, "seconds", seconds));
+		            json_pack("{ss?sbsIsIsIsIsIsf}", "remote", run->remote, "dry_run",
+		                      run->options.given.dry_run, "packs", (json_int_t)packs, "roots",
+		                      (json_int_t)roots, "bytes", (json_int_t)bytes, "wanted_bytes", (json_int_t)wanted,
+		                      "failed", (json_int_t)run->result.failed, "seconds", seconds));
 		return;
 	}
 	if (globals.quiet)
@@ -247,7 +230,7 @@ static void report(const struct run *run)
 	}
 	printf("%s packs, %s roots, %s, of which %s are wanted, %.2f s\n", output_count(packs, count),
 	       output_count(roots, written), output_size(bytes, size), output_size(wanted, part), seconds);
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		puts("nothing was fetched");
 }
 
@@ -272,9 +255,9 @@ static int run_all(struct run *run, char **arguments, size_t count)
 		status = choose_parts(run, arguments + used, count - used);
 	if (!status)
 		status = look(run);
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = bring(run);
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = finish(run);
 	if (status)
 		return status;
@@ -288,7 +271,7 @@ static int fetch(int argc, char **argv)
 	int status;
 
 	parse_options(argc, argv, &run.options);
-	status = session_open(&run.session, run.options.dry_run ? SESSION_STORE : SESSION_CREATE);
+	status = session_open(&run.session, run.options.given.dry_run ? SESSION_STORE : SESSION_CREATE);
 	if (status)
 		return status;
 	stop_catch();

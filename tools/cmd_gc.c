@@ -202,27 +202,23 @@ static int settle(struct run *run, int argc, char **argv, bool forget)
 
 static int run_gc(int argc, char **argv)
 {
-	enum { KEEP = COMMAND_LONG, REMOTE, FORGET, JSON, PROGRESS, NO_PROGRESS };
+	enum { KEEP = COMMAND_LONG, REMOTE, FORGET };
 	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"keep", required_argument, NULL, KEEP},
 	    {"remote", required_argument, NULL, REMOTE},
 	    {"forget", no_argument, NULL, FORGET},
 	    {"yes", no_argument, NULL, 'y'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	struct run run = {.options = {.keep_s = GC_KEEP_S}};
 	struct session session;
-	int option, status, wanted = -1;
+	struct command_given given;
+	int option, status;
 	bool forget = false;
 
-	while ((option = command_option(&command_gc, argc, argv, "ny", options)) != -1) {
-		if (option == 'n')
-			run.options.dry_run = true;
-		else if (option == 'y')
+	while ((option = command_option_shared(&command_gc, argc, argv, "y", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &given)) != -1) {
+		if (option == 'y')
 			run.at.yes = true;
 		else if (option == KEEP && duration_parse(optarg, &run.options.keep_s))
 			return fail_usage("'%s' is no length of time: a number and s, m, h or d", optarg);
@@ -230,17 +226,14 @@ static int run_gc(int argc, char **argv)
 			run.at.name = optarg;
 		else if (option == FORGET)
 			forget = true;
-		else if (option == JSON)
-			globals.json = true;
-		else if (option == PROGRESS || option == NO_PROGRESS)
-			wanted = option == PROGRESS;
 	}
+	run.options.dry_run = given.dry_run;
 	status = settle(&run, argc, argv, forget);
 	if (status)
 		return status;
 	status = session_open(&session, SESSION_STORE);
 	if (!status)
-		status = collect(&session, &run, wanted);
+		status = collect(&session, &run, given.progress);
 	gc_report_release(&run.report);
 	session_close(&session);
 	return status;

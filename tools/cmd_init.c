@@ -10,12 +10,11 @@
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	struct session session;
 	bool made = false;
 
-	while (command_option(&command_init, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(&command_init, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	if (optind < argc)
 		return fail_usage("too many arguments");
 	int status = session_open(&session, SESSION_WORK_TREE);

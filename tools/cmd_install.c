@@ -14,14 +14,13 @@
 static int run(const struct command *command, int argc, char **argv,
                int (*work)(struct repo *repo, char **path, bool *changed), const char *done, const char *nothing)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	struct session session;
 	char *path = NULL;
 	bool changed = false;
 	int status;
 
-	while (command_option(command, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(command, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	if (optind < argc)
 		return fail_usage("too many arguments");
 	status = session_open(&session, 0);

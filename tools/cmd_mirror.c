@@ -16,8 +16,7 @@
 #include "tools/url.h"
 
 struct run {
-	bool dry_run;
-	int wants_progress;
+	struct command_given given;
 	struct session session;
 	struct remote_argument from, to;
 	bool to_nothing;
@@ -28,25 +27,9 @@ struct run {
 
 static void parse_options(int argc, char **argv, struct run *run)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
-	    {0},
-	};
-	int option;
-
-	run->wants_progress = -1;
-	while ((option = command_option(&command_mirror, argc, argv, "n", options)) != -1) {
-		if (option == 'n')
-			run->dry_run = true;
-		else if (option == JSON)
-			globals.json = true;
-		else
-			run->wants_progress = option == PROGRESS;
-	}
+	while (command_option_shared(&command_mirror, argc, argv, "", NULL,
+	                             COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run->given) != -1)
+		;
 }
 
 /* --- the two sides --- */
@@ -85,7 +68,7 @@ static int open_to(struct run *run, const char *text)
 	if (remote_kind_of(run->to.item->url) == &remote_kind_http)
 		return fail(EXIT_REFUSED, "an HTTP server is only read from: nothing can be brought to '%s'",
 		            url_shown(run->to.item->url));
-	status = run->dry_run ? EXIT_DONE : remote_argument_check_writing(&run->to);
+	status = run->given.dry_run ? EXIT_DONE : remote_argument_check_writing(&run->to);
 	if (status)
 		return status;
 	error = remote_store_check(run->to.store);
@@ -153,7 +136,7 @@ static void report(const struct run *run)
 
 		output_json_path(object, "from", run->from.item->name);
 		output_json_path(object, "to", run->to.item->name);
-		json_object_update_new(object, json_pack("{sbsIsIsIsIsIsf}", "dry_run", run->dry_run, "packs",
+		json_object_update_new(object, json_pack("{sbsIsIsIsIsIsf}", "dry_run", run->given.dry_run, "packs",
 		                                         (json_int_t)r->packs, "moved", (json_int_t)r->moved, "roots",
 		                                         (json_int_t)r->roots, "bytes", (json_int_t)r->bytes,
 		                                         "condemned", (json_int_t)r->condemned, "seconds", seconds));
@@ -171,7 +154,7 @@ static void report(const struct run *run)
 	}
 	printf("%s: %s packs, %s roots, %s, %.2f s\n", url_shown(run->to.item->name), output_count(r->packs, packs),
 	       output_count(r->roots, roots), output_size(r->bytes, size), seconds);
-	if (run->dry_run)
+	if (run->given.dry_run)
 		puts("nothing was sent");
 }
 
@@ -183,7 +166,7 @@ static int mirror_all(struct run *run)
 	    .to = run->to.store,
 	    .to_nothing = run->to_nothing,
 	    .tmp = -1,
-	    .dry = run->dry_run,
+	    .dry = run->given.dry_run,
 	    .cancelled = stop_flag(),
 	    .total = on_total,
 	    .progress = on_progress,
@@ -191,16 +174,16 @@ static int mirror_all(struct run *run)
 	};
 	int error = 0;
 
-	if (!run->dry_run)
+	if (!run->given.dry_run)
 		error = store_make_folder(run->session.store, "tmp");
-	if (!run->dry_run && !error) {
+	if (!run->given.dry_run && !error) {
 		request.tmp = io_open(request.io, store_dirfd(run->session.store), "tmp", O_RDONLY | O_DIRECTORY, 0);
 		error = request.tmp < 0 ? request.tmp : 0;
 	}
 	if (error)
 		return fail(exit_code_of(error), "cannot use '%s/tmp': %s", store_path(run->session.store),
 		            error_text(error));
-	run->progress = progress_start("mirroring", run->wants_progress);
+	run->progress = progress_start("mirroring", run->given.progress);
 	error = mirror_run(&request, &run->result);
 	progress_end(run->progress);
 	io_close(request.io, request.tmp);
@@ -218,7 +201,7 @@ static int mirror(int argc, char **argv)
 	parse_options(argc, argv, &run);
 	if (argc - optind != 2)
 		return fail_usage(argc - optind < 2 ? "two remotes are to be named" : "too many arguments");
-	status = session_open(&run.session, run.dry_run ? SESSION_REPO : SESSION_CREATE);
+	status = session_open(&run.session, run.given.dry_run ? SESSION_REPO : SESSION_CREATE);
 	if (status)
 		return status;
 	stop_catch();

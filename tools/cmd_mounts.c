@@ -105,12 +105,11 @@ static int each(void *arg, const struct registered *mount)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	json_t *list = NULL;
 	int err;
 
-	while (command_option(&command_mounts, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(&command_mounts, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	if (optind < argc)
 		return fail_usage("too many arguments");
 	if (globals.json)

@@ -26,7 +26,7 @@ struct run {
 	struct progress *progress;
 	struct outcome outcome;
 	json_t *list; /* of pins, for JSON */
-	int wanted;   /* of progress */
+	struct command_given given;
 };
 
 /* --- the list --- */
@@ -107,7 +107,7 @@ static int bring(struct run *run, const struct target *target, const struct plac
 		return fail(EXIT_SYSTEM, "%s", error_text(error));
 	error = prefetch_add(prefetch, place, target->name);
 	if (!error) {
-		run->progress = progress_start("pinning", run->wanted);
+		run->progress = progress_start("pinning", run->given.progress);
 		prefetch_measure(prefetch, &files, &bytes);
 		progress_total(run->progress, files, bytes);
 		error = prefetch_run(prefetch, &result);
@@ -195,22 +195,12 @@ static int pin_all(struct run *run, char **arguments, size_t count)
 
 static int pin(int argc, char **argv)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
-	    {0},
-	};
-	struct run run = {.wanted = -1};
-	int option, status;
+	struct run run = {0};
+	int status;
 
-	while ((option = command_option(&command_pin, argc, argv, "", options)) != -1) {
-		if (option == JSON)
-			globals.json = true;
-		else
-			run.wanted = option == PROGRESS;
-	}
+	while (command_option_shared(&command_pin, argc, argv, "", NULL, COMMAND_JSON | COMMAND_PROGRESS, &run.given) !=
+	       -1)
+		;
 	if (optind == argc)
 		return list_pins(&run);
 	status = session_open(&run.session, SESSION_STORE);

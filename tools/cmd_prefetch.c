@@ -20,7 +20,7 @@
 
 struct options {
 	unsigned jobs;
-	int progress;
+	struct command_given given;
 };
 
 struct run {
@@ -37,29 +37,17 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
-	int option, status;
+	int status = EXIT_DONE;
 
-	*o = (struct options){.jobs = JOBS_DEFAULT, .progress = -1};
-	while ((option = command_option(&command_prefetch, argc, argv, "j:", options)) != -1) {
-		if (option == 'j') {
-			status = command_jobs(optarg, &o->jobs);
-			if (status)
-				return status;
-		} else if (option == JSON) {
-			globals.json = true;
-		} else {
-			o->progress = option == PROGRESS;
-		}
-	}
-	return EXIT_DONE;
+	*o = (struct options){.jobs = JOBS_DEFAULT};
+	while (!status && command_option_shared(&command_prefetch, argc, argv, "j:", options,
+	                                        COMMAND_JSON | COMMAND_PROGRESS, &o->given) != -1)
+		status = command_jobs(optarg, &o->jobs);
+	return status;
 }
 
 /* Where the arguments are paths in a mount: find what they show, and enter its repository. */
@@ -158,7 +146,7 @@ static int run_all(struct run *run, char **arguments)
 		status = collect(run, run->mounted ? run->mounted[i].target : arguments[i]);
 	if (status)
 		return status;
-	run->progress = progress_start("prefetching", run->options.progress);
+	run->progress = progress_start("prefetching", run->options.given.progress);
 	prefetch_measure(run->prefetch, &files, &bytes);
 	progress_total(run->progress, files, bytes);
 	error = prefetch_run(run->prefetch, &run->result);

@@ -5,15 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "fs/git/git.h"
 #include "fs/history.h"
 #include "fs/remote/push.h"
 #include "fs/remote/pushed.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"
+#include "tools/push_remote.h"
 #include "tools/session.h"
 #include "tools/shown.h"
 #include "tools/stop.h"
@@ -23,18 +22,14 @@
 #define ROUNDS_MAX 5 /* that begin anew because of a collection at the remote */
 
 struct options {
-	bool dry_run, all, tip, yes;
-	int progress;
+	bool all, tip, yes;
+	struct command_given given;
 };
 
 struct run {
 	struct options options;
 	struct session session;
-	struct remotes_item *items;
-	size_t items_count;
-	const struct remotes_item *item;
-	struct remote *remote;
-	struct remote_store *to;
+	struct push_remote to;
 	int lock;
 	struct oid *tips;
 	size_t tips_count;
@@ -52,147 +47,51 @@ struct run {
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { ALL = COMMAND_LONG, TIP, JSON, PROGRESS, NO_PROGRESS };
+	enum { ALL = COMMAND_LONG, TIP };
 	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"all", no_argument, NULL, ALL},
 	    {"tip", no_argument, NULL, TIP},
 	    {"yes", no_argument, NULL, 'y'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option;
 
-	o->progress = -1;
-	while ((option = command_option(&command_push, argc, argv, "ny", options)) != -1) {
-		if (option == 'n')
-			o->dry_run = true;
-		else if (option == 'y')
+	while ((option = command_option_shared(&command_push, argc, argv, "y", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
+		if (option == 'y')
 			o->yes = true;
 		else if (option == ALL)
 			o->all = true;
-		else if (option == TIP)
-			o->tip = true;
-		else if (option == JSON)
-			globals.json = true;
 		else
-			o->progress = option == PROGRESS;
+			o->tip = true;
 	}
 	return EXIT_DONE;
 }
 
-/* --- which remote --- */
-
-static const struct remotes_item *find_item(const struct run *run, const char *name)
-{
-	for (size_t i = 0; i < run->items_count; i++) {
-		if (!strcmp(run->items[i].name, name))
-			return &run->items[i];
-	}
-	return NULL;
-}
-
-/* A URL that only the shared file names is somebody else's word: data goes there once the user said so. */
-static int confirm(struct run *run)
-{
-	char key[REMOTES_NAME_MAX + 32], answer[8] = "";
-	const char *args[] = {"config", "--local", key, run->item->url, NULL};
-	struct git_run git = {.where = repo_where(run->session.repo), .args = args, .flags = GIT_RUN_READING};
-	int error;
-
-	if (!run->item->tracked || run->options.dry_run)
-		return EXIT_DONE;
-	if (!run->options.yes && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
-		fprintf(stderr,
-		        "'"
-		        ".revfs/config"
-		        "' names '%s' for the remote '%s'.  Push there? [y/N] ",
-		        url_shown(run->item->url), run->item->name);
-		if (!fgets(answer, sizeof(answer), stdin))
-			answer[0] = '\0';
-	}
-	if (!run->options.yes && answer[0] != 'y' && answer[0] != 'Y')
-		return fail(EXIT_REFUSED,
-		            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' pushes "
-		            "there, now and later",
-		            url_shown(run->item->url), run->item->name);
-	snprintf(key, sizeof(key), "revfs.remote.%s.url", run->item->name);
-	error = git_run(&git);
-	if (!error && git.status)
-		warn("cannot keep the URL in this clone's settings: %s", git_run_message(&git));
-	git_run_release(&git);
-	return error ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error)) : EXIT_DONE;
-}
-
-/* The remote that is named first, or the first there is.  *USED says whether an argument was taken. */
-static int choose_remote(struct run *run, char **arguments, size_t count, bool *used)
-{
-	int status = remotes_list(run->session.repo, &run->items, &run->items_count), error;
-
-	if (status)
-		return status;
-	if (!run->items_count)
-		return fail(EXIT_NOT_FOUND, "there is no remote: 'revfs remote add NAME URL' names one");
-	run->item = count ? find_item(run, arguments[0]) : NULL;
-	*used = run->item;
-	if (!run->item)
-		run->item = &run->items[0];
-	status = confirm(run);
-	if (status)
-		return status;
-	error = remotes_open_one(run->session.repo, run->item, &run->remote);
-	if (!error)
-		error = remote_store_open(io_system(), run->remote, NULL, &run->to);
-	if (error == -EPROTONOSUPPORT || error == -EINVAL)
-		return fail(EXIT_REFUSED, "the URL of the remote '%s' is of no kind that is known: '%s'",
-		            run->item->name, url_shown(run->item->url));
-	return error ? fail(exit_code_of(error), "cannot open the remote '%s': %s", run->item->name, error_text(error))
-	             : EXIT_DONE;
-}
-
-/* What stands behind ERROR, where the remote said more: ": " and that, or nothing. */
-static const char *more_about(const struct run *run, char text[REMOTE_WHY_SIZE + 2])
-{
-	char why[REMOTE_WHY_SIZE];
-
-	remote_why(run->remote, why);
-	snprintf(text, REMOTE_WHY_SIZE + 2, "%s%s", *why ? ": " : "", why);
-	return text;
-}
-
-static int fail_remote(const struct run *run, const char *what, int error)
-{
-	char more[REMOTE_WHY_SIZE + 2];
-
-	return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
-	            "cannot %s the remote '%s' (%s): %s%s", what, run->item->name, url_shown(run->item->url),
-	            error_text(error), more_about(run, more));
-}
+/* --- the remote --- */
 
 /* See whether there is a store, and make it where there was never one. */
 static int prepare_remote(struct run *run)
 {
-	int error = remote_store_check(run->to);
+	int error = remote_store_check(run->to.store);
 
 	if (error == -ENOENT || error == -EHOSTDOWN) {
 		if (run->pushed.commits.count)
 			return fail(EXIT_TEMPORARY,
 			            "there is no store at the remote '%s' (%s), where there was one: is it mounted?  "
 			            "'revfs remote set-url' names another",
-			            run->item->name, url_shown(run->item->url));
+			            run->to.item->name, url_shown(run->to.item->url));
 		run->plan.to_nothing = true;
-		error = run->options.dry_run ? 0 : remote_store_prepare(run->to);
+		error = run->options.given.dry_run ? 0 : remote_store_prepare(run->to.store);
 	}
 	if (error == -ENOTSUP)
 		return fail(EXIT_REFUSED,
 		            "the store at the remote '%s' was written by a later version of revfs: upgrade "
 		            "this one",
-		            run->item->name);
+		            run->to.item->name);
 	if (error == -EINTR)
 		return stop_status();
-	return error ? fail_remote(run, "use", error) : EXIT_DONE;
+	return error ? push_remote_fail(&run->to, "use", error) : EXIT_DONE;
 }
 
 static int fail_condemned(const struct run *run)
@@ -210,7 +109,7 @@ static int fail_condemned(const struct run *run)
 	return fail(EXIT_BUSY,
 	            "the %s %s, which is needed, is about to be removed from the remote '%s' by the collection %s: "
 	            "push again after 'revfs gc --remote %s' has deleted it",
-	            needed->is_root ? "root" : "pack", id, run->item->name, list, run->item->name);
+	            needed->is_root ? "root" : "pack", id, run->to.item->name, list, run->to.item->name);
 }
 
 /* Learn what collections there are about to remove, before anything is relied on. */
@@ -221,14 +120,14 @@ static int read_condemned(struct run *run)
 	remote_condemned_release(&run->condemned);
 	run->condemned_ns = io_monotonic_ns(io_system());
 	if (!run->plan.to_nothing)
-		error = remote_condemned_read(run->remote, &run->condemned);
+		error = remote_condemned_read(run->to.remote, &run->condemned);
 	/* What lists nothing takes nothing either; that is said when something is put. */
 	if (error == -EOPNOTSUPP)
 		error = 0;
 	run->plan.condemned = &run->condemned;
 	if (error == -EINTR)
 		return stop_status();
-	return error ? fail_remote(run, "read what is condemned at", error) : EXIT_DONE;
+	return error ? push_remote_fail(&run->to, "read what is condemned at", error) : EXIT_DONE;
 }
 
 /* --- which commits --- */
@@ -300,7 +199,7 @@ static int take_pointer(void *arg, const char *path, const struct oid *oid, cons
 	else if (error == -EBADMSG || error == -ENOTSUP)
 		run->status = session_unreadable(&run->session, path, error);
 	else
-		run->status = fail_remote(run, "ask", error);
+		run->status = push_remote_fail(&run->to, "ask", error);
 	return -ECANCELED;
 }
 
@@ -318,7 +217,7 @@ static int look_for_root(void *arg, const char *path, const struct oid *oid, con
 		return 0;
 	if (remote_condemned_has_root(&run->condemned, &pointer->root))
 		return 1;
-	error = remote_stat(run->remote, remote_store_root_path(&pointer->root, root), &st);
+	error = remote_stat(run->to.remote, remote_store_root_path(&pointer->root, root), &st);
 	return error == -ENOENT ? 1 : error;
 }
 
@@ -444,15 +343,15 @@ static int push_all(struct run *run)
 {
 	struct push_request request = {
 	    .plan = &run->plan,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .cancelled = stop_flag(),
 	    .progress = on_progress,
 	    .arg = run,
 	};
-	char more[REMOTE_WHY_SIZE + 2];
+	char more[PUSH_REMOTE_MORE_SIZE];
 	int error;
 
-	run->progress = progress_start("pushing", run->options.progress);
+	run->progress = progress_start("pushing", run->options.given.progress);
 	expect_total(run);
 	error = push_run(&request, &run->result);
 	progress_end(run->progress);
@@ -461,8 +360,8 @@ static int push_all(struct run *run)
 	if (error)
 		return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
 		            "cannot bring '%s' to the remote '%s' (%s): %s%s; what is there stays, run this again",
-		            run->result.failed, run->item->name, url_shown(run->item->url), error_text(error),
-		            more_about(run, more));
+		            run->result.failed, run->to.item->name, url_shown(run->to.item->url), error_text(error),
+		            push_remote_more(&run->to, more));
 	return EXIT_DONE;
 }
 
@@ -471,8 +370,9 @@ static int note_pushed(struct run *run)
 {
 	int error;
 
-	if (!run->options.dry_run && !run->options.tip) {
-		error = pushed_add(run->session.store, run->item->name, run->item->url, run->tips, run->tips_count);
+	if (!run->options.given.dry_run && !run->options.tip) {
+		error =
+		    pushed_add(run->session.store, run->to.item->name, run->to.item->url, run->tips, run->tips_count);
 		if (error)
 			warn("cannot note what the remote has: %s; the next push looks at everything again",
 			     error_text(error));
@@ -487,24 +387,24 @@ static void report(const struct run *run)
 	struct remote_counts counts;
 	char packs[32], size[32], roots[32];
 
-	remote_counts(run->remote, &counts);
+	remote_counts(run->to.remote, &counts);
 	if (globals.json) {
-		output_json(stdout,
-		            json_pack("{sssbsIsIsIsIsIsf}", "remote", run->item->name, "dry_run", run->options.dry_run,
-		                      "commits", (json_int_t)run->commits, "packs", (json_int_t)r->packs, "roots",
-		                      (json_int_t)r->roots, "bytes", (json_int_t)r->bytes, "requests",
-		                      (json_int_t)counts.requests, "seconds", seconds));
+		output_json(stdout, json_pack("{sssbsIsIsIsIsIsf}", "remote", run->to.item->name, "dry_run",
+		                              run->options.given.dry_run, "commits", (json_int_t)run->commits, "packs",
+		                              (json_int_t)r->packs, "roots", (json_int_t)r->roots, "bytes",
+		                              (json_int_t)r->bytes, "requests", (json_int_t)counts.requests, "seconds",
+		                              seconds));
 		return;
 	}
 	if (globals.quiet)
 		return;
 	if (!r->packs && !r->roots) {
-		printf("%s: has everything\n", run->item->name);
+		printf("%s: has everything\n", run->to.item->name);
 		return;
 	}
-	printf("%s: %s packs, %s roots, %s, %.2f s\n", run->item->name, output_count(r->packs, packs),
+	printf("%s: %s packs, %s roots, %s, %.2f s\n", run->to.item->name, output_count(r->packs, packs),
 	       output_count(r->roots, roots), output_size(r->bytes, size), seconds);
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		puts("nothing was sent");
 }
 
@@ -522,13 +422,13 @@ static int push_once(struct run *run, bool *again)
 	run->result.packs += before.packs;
 	run->result.roots += before.roots;
 	run->result.bytes += before.bytes;
-	if (status || run->options.dry_run)
+	if (status || run->options.given.dry_run)
 		return status;
 	error = push_confirm(&run->plan, io_system(), run->condemned_ns);
 	*again = error == -EAGAIN;
 	if (error == -EINTR)
 		return stop_status();
-	return error && !*again ? fail_remote(run, "read what is condemned at", error) : EXIT_DONE;
+	return error && !*again ? push_remote_fail(&run->to, "read what is condemned at", error) : EXIT_DONE;
 }
 
 /* Make room for another plan. */
@@ -536,7 +436,7 @@ static void begin_anew(struct run *run)
 {
 	push_plan_release(&run->plan);
 	history_release(&run->history);
-	run->plan = (struct push_plan){.store = run->session.store, .to = run->to};
+	run->plan = (struct push_plan){.store = run->session.store, .to = run->to.store};
 	run->history = (struct history){.repo = run->session.repo};
 	run->commits = 0;
 }
@@ -555,21 +455,22 @@ static int push_until_confirmed(struct run *run)
 		return fail(EXIT_BUSY,
 		            "collections at the remote '%s' go on removing what is needed: push again later, with "
 		            "a longer time of grace there",
-		            run->item->name);
+		            run->to.item->name);
 	return status ? status : note_pushed(run);
 }
 
 static int run_all(struct run *run, char **arguments, size_t count)
 {
 	bool used = false;
-	int error, status = choose_remote(run, arguments, count, &used);
+	int error, status = push_remote_open(run->session.repo, count ? arguments[0] : NULL, run->options.yes,
+	                                     run->options.given.dry_run, &run->to, &used);
 
 	if (!status)
 		status = choose_commits(run, arguments + used, count - used);
 	if (status)
 		return status;
 	run->plan.store = run->session.store;
-	run->plan.to = run->to;
+	run->plan.to = run->to.store;
 	run->history.repo = run->session.repo;
 	if (run->session.store) {
 		run->lock = store_lock(run->session.store, false, LOCK_WAIT_MS);
@@ -577,7 +478,7 @@ static int run_all(struct run *run, char **arguments, size_t count)
 			return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
 		if (run->lock < 0)
 			return fail(exit_code_of(run->lock), "cannot lock the store: %s", error_text(run->lock));
-		error = pushed_read(run->session.store, run->item->name, run->item->url, &run->pushed);
+		error = pushed_read(run->session.store, run->to.item->name, run->to.item->url, &run->pushed);
 		if (error)
 			return fail(EXIT_SYSTEM, "%s", error_text(error));
 	}
@@ -595,7 +496,7 @@ static int push(int argc, char **argv)
 	int status = parse_options(argc, argv, &run.options);
 
 	if (!status)
-		status = session_open(&run.session, run.options.dry_run ? SESSION_STORE : SESSION_CREATE);
+		status = session_open(&run.session, run.options.given.dry_run ? SESSION_STORE : SESSION_CREATE);
 	if (status)
 		return status;
 	stop_catch();
@@ -606,9 +507,7 @@ static int push(int argc, char **argv)
 	pushed_release(&run.pushed);
 	if (run.session.store)
 		store_unlock(run.session.store, run.lock);
-	remote_store_close(run.to);
-	remote_close(run.remote);
-	remotes_list_free(run.items, run.items_count);
+	push_remote_close(&run.to);
 	free(run.tips);
 	session_close(&run.session);
 	return stop_finish(status);

@@ -260,13 +260,12 @@ static const struct verb *find_verb(const char *name)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	const struct verb *verb;
 	struct session session;
 	int status;
 
-	while (command_option(&command_remote, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(&command_remote, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	verb = find_verb(optind < argc ? argv[optind] : "list");
 	if (!verb)
 		return fail_usage("'%s' is not one of add, list, remove, set-url", argv[optind]);

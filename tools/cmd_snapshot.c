@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "tools/progress.h"
 #include "tools/setup.h"
 #include "tools/shown.h"
+#include "tools/snapshot_publish.h"
 #include "tools/snapshot_report.h"
 #include "tools/stop.h"
 
@@ -27,15 +27,15 @@
 struct options {
 	const char *message;
 	const char *message_file;
-	bool no_commit, dry_run, full, force, skip_special, outside_links;
+	bool no_commit, full, force, skip_special, outside_links;
 	unsigned jobs;
-	int progress; /* as progress_start() has it */
+	struct command_given given;
 };
 
 /* Everything of one run. */
 struct run {
 	struct options options;
-	char *message; /* of the commit; NULL before it is made */
+	char *message; /* of the commit, as given; or NULL */
 	struct session session;
 	struct worktree wt;
 	struct config *config;
@@ -49,45 +49,34 @@ struct run {
 	struct snapshot_item *item;
 	uint64_t named; /* problems named so far */
 	int first_problem;
-	struct oid commit;
-	bool committed;
-	bool has_config; /* in HEAD */
-	const char *note;
-	const char *operation; /* of git, in progress when this began or ended; or NULL */
+	struct snapshot_publish publish;
 	uint64_t began_ns;
 };
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { NO_COMMIT = COMMAND_LONG, FULL, FORCE, SKIP, OUTSIDE, JSON, PROGRESS, NO_PROGRESS };
+	enum { NO_COMMIT = COMMAND_LONG, FULL, FORCE, SKIP, OUTSIDE };
 	static const struct option options[] = {
 	    {"message", required_argument, NULL, 'm'},
 	    {"file", required_argument, NULL, 'F'},
 	    {"no-commit", no_argument, NULL, NO_COMMIT},
-	    {"dry-run", no_argument, NULL, 'n'},
 	    {"full", no_argument, NULL, FULL},
 	    {"force", no_argument, NULL, FORCE},
 	    {"skip-special", no_argument, NULL, SKIP},
 	    {"allow-outside-links", no_argument, NULL, OUTSIDE},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	int option, status;
 
-	o->progress = -1;
-	while ((option = command_option(&command_snapshot, argc, argv, "m:F:nj:", options)) != -1) {
+	while ((option = command_option_shared(&command_snapshot, argc, argv, "m:F:j:", options,
+	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
 		switch (option) {
 		case 'm':
 			o->message = optarg;
 			break;
 		case 'F':
 			o->message_file = optarg;
-			break;
-		case 'n':
-			o->dry_run = true;
 			break;
 		case NO_COMMIT:
 			o->no_commit = true;
@@ -104,16 +93,10 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case OUTSIDE:
 			o->outside_links = true;
 			break;
-		case 'j':
+		default:
 			status = command_jobs(optarg, &o->jobs);
 			if (status)
 				return status;
-			break;
-		case JSON:
-			globals.json = true;
-			break;
-		default:
-			o->progress = option == PROGRESS;
 		}
 	}
 	if (o->message && o->message_file)
@@ -182,7 +165,7 @@ static int set_engine(struct run *run)
 	    .jobs = jobs,
 	    .level = (int)level,
 	    .full = run->options.full,
-	    .dry = run->options.dry_run,
+	    .dry = run->options.given.dry_run,
 	    .skip_special = run->options.skip_special,
 	    .outside_links = run->options.outside_links,
 	    .exclude = *patterns ? run->exclude : NULL,
@@ -261,7 +244,7 @@ static int record_item(struct run *run, struct snapshot_item *item)
 	int error = 0, status;
 
 	/* By force, in the midst of a checkout: what it did not finish is no file of the user's. */
-	if (item->has_record && item->record.has_checkout && !run->options.dry_run)
+	if (item->has_record && item->record.has_checkout && !run->options.given.dry_run)
 		error = checkout_sweep(&run->wt, item->path);
 	if (!error)
 		error = run_engine(run, item);
@@ -298,178 +281,6 @@ static int commit_store(struct run *run)
 	return error ? fail(exit_code_of(error), "cannot write to the store: %s", error_text(error)) : EXIT_DONE;
 }
 
-static bool same_pointer(const struct pointer *a, const struct pointer *b)
-{
-	return a->is_file == b->is_file && id_equal(&a->root, &b->root) && a->files == b->files && a->bytes == b->bytes;
-}
-
-/*
- * Pointer and in-step record move together: the record first says both what is to come and what it replaces, so that
- * whoever is killed in between finds one of the two.
- */
-static int write_pointer(struct run *run, struct snapshot_item *item)
-{
-	struct instep record = {.has_root = true, .root = item->result.pointer.root};
-	struct worktree *wt = &run->wt;
-	bool same = item->has_work && same_pointer(&item->work_pointer, &item->result.pointer);
-	int error = 0;
-
-	if (!same) {
-		record.has_replaces = item->has_work;
-		record.replaces = item->work_pointer.root;
-		error = instep_write(wt->io, wt->folder, item->path, &record);
-		if (!error)
-			error = worktree_write_pointer(wt, item->path, &item->result.pointer);
-		record.has_replaces = false;
-	}
-	if (!error && (!same || !item->has_record || item->record.has_checkout || item->record.has_replaces ||
-	               !item->record.has_root || !id_equal(&item->record.root, &record.root)))
-		error = instep_write(wt->io, wt->folder, item->path, &record);
-	return error;
-}
-
-/* The .gitignore is looked at again: two datasets may share it. */
-static int write_ignore(struct run *run, struct snapshot_item *item)
-{
-	struct snapshot_plan *plan = &run->plan;
-	struct ignore_plan again;
-	int error = 0;
-
-	if (item->ignore.write) {
-		error =
-		    ignore_line_plan(&run->wt, plan->has_tree ? &plan->tree : NULL, item->path, plan->paths, &again);
-		if (!error) {
-			error = ignore_plan_write(&run->wt, &again);
-			ignore_plan_release(&again);
-		}
-	}
-	return error ? error : ignore_line_exclude(&run->wt, item->path);
-}
-
-static int write_work_tree(struct run *run)
-{
-	for (size_t i = 0; i < run->plan.count; i++) {
-		struct snapshot_item *item = &run->plan.items[i];
-		int error;
-
-		if (!item->ready)
-			continue;
-		error = write_pointer(run, item);
-		if (!error)
-			error = write_ignore(run, item);
-		if (error)
-			return fail(exit_code_of(error),
-			            "cannot write '%s" POINTER_SUFFIX "' and its ignore lines: %s; its data is "
-			            "in the store, run this again",
-			            shown(item->path), error_text(error));
-		snapshot_keep_cache(&item->result);
-	}
-	return EXIT_DONE;
-}
-
-/* The paths to be staged and committed, NULL-terminated; *PATHS and each of them malloc'ed. */
-static int list_paths(struct run *run, char ***paths)
-{
-	size_t n = 0;
-	char **list = calloc(2 * run->plan.count + 2, sizeof(*list));
-	bool failed = !list;
-
-	for (size_t i = 0; !failed && i < run->plan.count; i++) {
-		const struct snapshot_item *item = &run->plan.items[i];
-
-		if (!item->ready || snapshot_item_is_committed(item))
-			continue;
-		failed = asprintf(&list[n], "%s" POINTER_SUFFIX, item->path) < 0;
-		n += !failed;
-		if (failed || !item->ignore.stage || (n > 1 && !strcmp(list[n - 2], item->ignore.path)))
-			continue;
-		list[n] = strdup(item->ignore.path);
-		failed = !list[n];
-		n += !failed;
-	}
-	if (!failed && n && !run->has_config) {
-		list[n] = strdup(SETUP_PATH);
-		failed = !list[n];
-	}
-	*paths = list;
-	return failed ? fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM)) : EXIT_DONE;
-}
-
-static void free_paths(char **paths)
-{
-	for (size_t i = 0; paths && paths[i]; i++)
-		free(paths[i]);
-	free(paths);
-}
-
-static int stage(struct run *run, char **paths)
-{
-	char *message;
-	int error = commit_stage(&run->wt, (const char *const *)paths, &message), status = EXIT_DONE;
-
-	if (error == -ECANCELED)
-		status = fail(EXIT_REFUSED, "the pointers are written, but 'git add' refused them: %s",
-		              message ? message : "");
-	else if (error == -EINTR)
-		status = stop_status();
-	else if (error)
-		status = fail(exit_code_of(error), "cannot run 'git add': %s", error_text(error));
-	free(message);
-	return status;
-}
-
-static int commit(struct run *run, char **paths)
-{
-	struct commit_request request = {.paths = (const char *const *)paths, .edit = !run->message};
-	int error;
-
-	if (!run->message)
-		run->message = snapshot_report_message(&run->plan);
-	if (!run->message)
-		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	request.message = run->message;
-	error = commit_make(&run->wt, &request, &run->commit);
-	run->committed = !error;
-	if (error == -ECANCELED)
-		return fail(EXIT_REFUSED,
-		            "git refused the commit; everything is staged: 'revfs snapshot' or 'git commit' commits "
-		            "it");
-	if (error == -EINTR)
-		return stop_status();
-	return error ? fail(exit_code_of(error), "cannot run 'git commit': %s", error_text(error)) : EXIT_DONE;
-}
-
-/* Hand over to git. */
-static int publish(struct run *run)
-{
-	static char note[96];
-	char **paths = NULL;
-	int error, status = list_paths(run, &paths);
-
-	if (!status && paths[0]) {
-		error = commit_begin(&run->wt);
-		if (error)
-			status = fail(exit_code_of(error), "cannot write to the Git directory: %s", error_text(error));
-		if (!status)
-			status = stage(run, paths);
-		if (!run->operation)
-			run->operation = worktree_in_progress(&run->wt);
-		if (!status && run->operation) {
-			snprintf(note, sizeof(note), "staged, not committed: a %s is in progress", run->operation);
-			run->note = note;
-		} else if (!status && run->options.no_commit) {
-			run->note = "staged, not committed";
-		} else if (!status) {
-			status = commit(run, paths);
-		}
-		error = commit_sync(&run->wt);
-		if (!status && error)
-			status = fail(exit_code_of(error), "cannot sync the Git directory: %s", error_text(error));
-	}
-	free_paths(paths);
-	return status;
-}
-
 static bool any_ready(const struct snapshot_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
@@ -483,7 +294,7 @@ static int record_all(struct run *run)
 {
 	int status = EXIT_DONE;
 
-	run->progress = progress_start("snapshotting", run->options.progress);
+	run->progress = progress_start("snapshotting", run->options.given.progress);
 	for (size_t i = 0; !status && i < run->plan.count; i++) {
 		if (run->plan.items[i].ready)
 			status = record_item(run, &run->plan.items[i]);
@@ -495,8 +306,8 @@ static int record_all(struct run *run)
 
 static int open_writer(struct run *run)
 {
-	int error = run->options.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
-	                                 : store_writer_open(run->session.store, &run->writer);
+	int error = run->options.given.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
+	                                       : store_writer_open(run->session.store, &run->writer);
 
 	if (error == -EBUSY)
 		return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
@@ -509,11 +320,11 @@ static int open_writer(struct run *run)
 
 static int take_lock(struct run *run)
 {
-	int error = worktree_open(io_system(), run->session.repo, !run->options.dry_run, &run->wt);
+	int error = worktree_open(io_system(), run->session.repo, !run->options.given.dry_run, &run->wt);
 
 	if (error)
 		return fail(exit_code_of(error), "cannot open the work tree: %s", error_text(error));
-	if (run->options.dry_run)
+	if (run->options.given.dry_run)
 		return EXIT_DONE;
 	error = worktree_lock(&run->wt, LOCK_WAIT_MS);
 	if (error == -EBUSY)
@@ -560,7 +371,7 @@ static int read_message(struct run *run)
 		run->message = strdup(run->options.message);
 		return run->message ? EXIT_DONE : fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	}
-	if (!path || run->options.dry_run)
+	if (!path || run->options.given.dry_run)
 		return EXIT_DONE;
 	fd = is_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	error = fd < 0 ? -errno : read_text(fd, &text);
@@ -588,23 +399,29 @@ static int run_all(struct run *run, char **arguments, size_t count)
 		status = snapshot_plan_make(&run->session, &run->wt, arguments, count, run->options.force, &run->plan);
 	if (status || !any_ready(&run->plan))
 		return status;
-	run->operation = worktree_in_progress(&run->wt);
+	run->publish = (struct snapshot_publish){
+	    .wt = &run->wt,
+	    .plan = &run->plan,
+	    .message = run->message,
+	    .no_commit = run->options.no_commit,
+	    .operation = worktree_in_progress(&run->wt),
+	};
 	status = open_writer(run);
 	if (!status)
 		status = set_engine(run);
 	if (!status)
 		status = record_all(run);
-	if (!status && !run->options.dry_run)
+	if (!status && !run->options.given.dry_run)
 		status = commit_store(run);
-	if (status || run->options.dry_run || !any_ready(&run->plan))
+	if (status || run->options.given.dry_run || !any_ready(&run->plan))
 		return status;
 	/* One that only the work tree lacks was left out of it. */
-	run->has_config = setup_is_committed(run->session.repo);
-	if (!run->has_config)
+	run->publish.has_config = setup_is_committed(run->session.repo);
+	if (!run->publish.has_config)
 		status = setup_write_config(&run->wt, &config_made);
 	if (!status)
-		status = write_work_tree(run);
-	return status ? status : publish(run);
+		status = snapshot_publish_files(&run->publish);
+	return status ? status : snapshot_publish_git(&run->publish);
 }
 
 static void release(struct run *run)
@@ -624,10 +441,13 @@ static void release(struct run *run)
 
 static void report(const struct run *run)
 {
+	const struct snapshot_publish *publish = &run->publish;
 	struct snapshot_report text = {
 	    .plan = &run->plan,
-	    .commit = run->committed ? &run->commit : NULL,
-	    .note = run->options.dry_run ? "nothing was written" : run->note,
+	    .commit = publish->committed ? &publish->commit : NULL,
+	    .note = run->options.given.dry_run ? "nothing was written"
+	            : *publish->note           ? publish->note
+	                                       : NULL,
 	    .seconds = (double)(io_monotonic_ns(io_system()) - run->began_ns) / 1e9,
 	};
 
@@ -641,7 +461,7 @@ static int snapshot(int argc, char **argv)
 
 	if (!status)
 		status = session_open(&run.session,
-		                      SESSION_WORK_TREE | (run.options.dry_run ? SESSION_STORE : SESSION_CREATE));
+		                      SESSION_WORK_TREE | (run.options.given.dry_run ? SESSION_STORE : SESSION_CREATE));
 	if (status)
 		return status;
 	stop_catch();

@@ -442,12 +442,11 @@ static void release(struct status *s)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	struct status s = {0};
 	int status;
 
-	while (command_option(&command_status, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(&command_status, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	s.rows = json_array();
 	s.mounts = json_array();
 	s.remotes = json_array();

@@ -17,8 +17,8 @@
 #define LOCK_WAIT_MS 10000
 
 struct run {
-	bool dry_run, without_git;
-	int wants_progress;
+	bool without_git;
+	struct command_given given;
 	struct session session;
 	int lock;
 	struct bundle_intake intake;
@@ -28,28 +28,11 @@ struct run {
 
 static void parse_options(int argc, char **argv, struct run *run)
 {
-	enum { NO_GIT = COMMAND_LONG, JSON, PROGRESS, NO_PROGRESS };
-	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"no-git", no_argument, NULL, NO_GIT},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
-	    {0},
-	};
-	int option;
+	static const struct option options[] = {{"no-git", no_argument, NULL, COMMAND_LONG}, {0}};
 
-	run->wants_progress = -1;
-	while ((option = command_option(&command_unbundle, argc, argv, "n", options)) != -1) {
-		if (option == 'n')
-			run->dry_run = true;
-		else if (option == NO_GIT)
-			run->without_git = true;
-		else if (option == JSON)
-			globals.json = true;
-		else
-			run->wants_progress = option == PROGRESS;
-	}
+	while (command_option_shared(&command_unbundle, argc, argv, "", options,
+	                             COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run->given) != -1)
+		run->without_git = true;
 }
 
 /* --- what the bundle goes on from --- */
@@ -96,7 +79,7 @@ static int check_since(void *arg, const struct bundle_manifest *manifest)
 {
 	struct run *run = arg;
 
-	for (size_t i = 0; i < manifest->count && !run->dry_run; i++) {
+	for (size_t i = 0; i < manifest->count && !run->given.dry_run; i++) {
 		const struct bundle_revision *r = &manifest->revisions[i];
 		int error = r->is_since ? look_for_commit(run, &r->commit) : 0;
 		char hex[OID_HEX_MAX];
@@ -132,8 +115,8 @@ static void report_json(struct run *run)
 			json_object_set_new(row, "here", json_boolean(!look_for_commit(run, &r->commit)));
 		json_array_append_new(r->is_since ? since : wants, row);
 	}
-	json_object_update_new(object, json_pack("{sbsosososIsIsIsf}", "dry_run", run->dry_run, "revisions", wants,
-	                                         "since", since, "git", json_boolean(in->has_commits), "packs",
+	json_object_update_new(object, json_pack("{sbsosososIsIsIsf}", "dry_run", run->given.dry_run, "revisions",
+	                                         wants, "since", since, "git", json_boolean(in->has_commits), "packs",
 	                                         (json_int_t)in->packs, "roots", (json_int_t)in->roots, "bytes",
 	                                         (json_int_t)in->bytes, "seconds", seconds));
 	output_json(stdout, object);
@@ -150,7 +133,7 @@ static void report(struct run *run)
 	}
 	if (globals.quiet)
 		return;
-	for (size_t i = 0; i < in->manifest.count && run->dry_run; i++) {
+	for (size_t i = 0; i < in->manifest.count && run->given.dry_run; i++) {
 		const struct bundle_revision *r = &in->manifest.revisions[i];
 
 		printf("%s %s (%s)%s\n", r->is_since ? "goes on from" : "has", shown(r->name),
@@ -161,7 +144,7 @@ static void report(struct run *run)
 	}
 	printf("%s: %s packs, %s roots, %s", shown(in->path), output_count(in->packs, packs),
 	       output_count(in->roots, roots), output_size(in->bytes, size));
-	if (run->dry_run)
+	if (run->given.dry_run)
 		printf("%s\nnothing was taken in\n", in->has_commits ? ", and commits" : ", no commits");
 	else if (in->git_file && !run->without_git)
 		printf("; commits in " BUNDLE_GIT_REFS "%s\n", run->name);
@@ -173,7 +156,7 @@ static int unbundle_all(struct run *run)
 {
 	int status = EXIT_DONE;
 
-	if (!run->dry_run) {
+	if (!run->given.dry_run) {
 		run->lock = store_lock(run->session.store, false, LOCK_WAIT_MS);
 		if (run->lock == -EBUSY)
 			return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
@@ -183,7 +166,7 @@ static int unbundle_all(struct run *run)
 	run->name = bundle_git_name(run->intake.path);
 	if (!run->name)
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	run->intake.progress = progress_start("unbundling", run->wants_progress);
+	run->intake.progress = progress_start("unbundling", run->given.progress);
 	status = bundle_intake_run(&run->intake);
 	progress_end(run->intake.progress);
 	if (!status && run->intake.git_file && !run->without_git)
@@ -201,14 +184,14 @@ static int unbundle(int argc, char **argv)
 	parse_options(argc, argv, &run);
 	if (argc - optind != 1)
 		return fail_usage(argc == optind ? "no file named" : "too many arguments");
-	status = session_open(&run.session, run.dry_run ? SESSION_STORE : SESSION_CREATE);
+	status = session_open(&run.session, run.given.dry_run ? SESSION_STORE : SESSION_CREATE);
 	if (status)
 		return status;
 	stop_catch();
 	run.intake = (struct bundle_intake){
 	    .path = argv[optind],
 	    .session = &run.session,
-	    .dry = run.dry_run,
+	    .dry = run.given.dry_run,
 	    .known = check_since,
 	    .arg = &run,
 	};

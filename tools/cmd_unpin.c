@@ -63,14 +63,13 @@ static int unpin_one(struct session *s, struct cached *cached, const char *argum
 
 static int unpin(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, COMMAND_LONG}, {0}};
 	struct outcome outcome = {0};
 	struct session session;
 	struct cached *cached;
 	int status;
 
-	while (command_option(&command_unpin, argc, argv, "", options) != -1)
-		globals.json = true;
+	while (command_option_shared(&command_unpin, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
+		;
 	if (optind == argc)
 		return fail_usage("no revision named");
 	status = session_open(&session, SESSION_STORE);

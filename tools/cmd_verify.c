@@ -41,7 +41,7 @@ struct run {
 	size_t tips_count;
 	struct name *names;
 	size_t names_count;
-	int wanted; /* progress */
+	struct command_given given;
 	struct progress *progress;
 	struct timespec start;
 	bool broken_refs;        /* some were named */
@@ -364,7 +364,7 @@ static int check_once(struct run *run)
 	int ret;
 
 	verify_report_release(&run->report);
-	run->progress = progress_start("checking", run->wanted);
+	run->progress = progress_start("checking", run->given.progress);
 	ret = verify_run(s->repo, s->store, run->tips, run->tips_count, &run->options, &run->report);
 	progress_end(run->progress);
 	if (ret == -EBADMSG)
@@ -444,7 +444,7 @@ static int parse_sample(const char *text, double *sample)
 
 static int parse(struct run *run, int argc, char **argv)
 {
-	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, REMOTE, REPAIR, JSON, PROGRESS, NO_PROGRESS };
+	enum { FULL = COMMAND_LONG, SAMPLE, REBUILD, REMOTE, REPAIR };
 	static const struct option options[] = {
 	    {"full", no_argument, NULL, FULL},
 	    {"sample", required_argument, NULL, SAMPLE},
@@ -452,9 +452,6 @@ static int parse(struct run *run, int argc, char **argv)
 	    {"remote", required_argument, NULL, REMOTE},
 	    {"repair", no_argument, NULL, REPAIR},
 	    {"jobs", required_argument, NULL, 'j'},
-	    {"json", no_argument, NULL, JSON},
-	    {"progress", no_argument, NULL, PROGRESS},
-	    {"no-progress", no_argument, NULL, NO_PROGRESS},
 	    {0},
 	};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -462,8 +459,8 @@ static int parse(struct run *run, int argc, char **argv)
 
 	run->options.sample = 1;
 	run->options.jobs = cores > 0 ? (unsigned)cores : 1;
-	run->wanted = -1;
-	while (!status && (option = command_option(&command_verify, argc, argv, "j:", options)) != -1) {
+	while (!status && (option = command_option_shared(&command_verify, argc, argv, "j:", options,
+	                                                  COMMAND_JSON | COMMAND_PROGRESS, &run->given)) != -1) {
 		if (option == FULL)
 			run->options.full = true;
 		else if (option == REBUILD)
@@ -474,12 +471,8 @@ static int parse(struct run *run, int argc, char **argv)
 			run->repairs = true;
 		else if (option == SAMPLE)
 			status = parse_sample(optarg, &run->options.sample);
-		else if (option == 'j')
-			status = command_jobs(optarg, &run->options.jobs);
-		else if (option == JSON)
-			globals.json = true;
 		else
-			run->wanted = option == PROGRESS;
+			status = command_jobs(optarg, &run->options.jobs);
 	}
 	if (!status && run->remote_name && run->options.rebuild)
 		return fail_usage("--rebuild is for the store here, not for a remote");
@@ -488,7 +481,7 @@ static int parse(struct run *run, int argc, char **argv)
 
 static int run_verify(int argc, char **argv)
 {
-	struct run run = {.wanted = -1};
+	struct run run = {0};
 	int status = parse(&run, argc, argv);
 
 	if (status)

@@ -9,7 +9,19 @@
 #include "tools/output.h"
 
 #define OPTIONS_MAX 48
-#define VALUE_HELP 0x2000
+
+/* Of options that no command sees. */
+enum { VALUE_HELP = 0x2000, VALUE_DRY_RUN, VALUE_JSON, VALUE_PROGRESS, VALUE_NO_PROGRESS };
+
+static const struct {
+	enum command_shared which;
+	struct option option;
+} shared_options[] = {
+    {COMMAND_DRY_RUN, {"dry-run", no_argument, NULL, VALUE_DRY_RUN}},
+    {COMMAND_JSON, {"json", no_argument, NULL, VALUE_JSON}},
+    {COMMAND_PROGRESS, {"progress", no_argument, NULL, VALUE_PROGRESS}},
+    {COMMAND_PROGRESS, {"no-progress", no_argument, NULL, VALUE_NO_PROGRESS}},
+};
 
 struct globals globals;
 
@@ -104,23 +116,55 @@ __attribute__((noreturn)) static void refuse_option(const struct command *comman
 	exit(EXIT_USAGE);
 }
 
-int command_option(const struct command *command, int argc, char **argv, const char *short_options,
-                   const struct option *options)
+/* All that is known: OPTIONS, then those of SHARED, then the help. */
+static void list_options(struct option all[OPTIONS_MAX + 2], const struct option *options, unsigned shared)
+{
+	size_t count = 0;
+
+	for (; options && options->name; options++) {
+		assert(count < OPTIONS_MAX);
+		all[count++] = *options;
+	}
+	for (size_t i = 0; i < sizeof(shared_options) / sizeof(*shared_options); i++) {
+		if (!(shared & shared_options[i].which))
+			continue;
+		assert(count < OPTIONS_MAX);
+		all[count++] = shared_options[i].option;
+	}
+	all[count] = (struct option){"help", no_argument, NULL, VALUE_HELP};
+}
+
+/* Whether OPTION is one of SHARED; it is taken then. */
+static bool take_shared(int option, unsigned shared, struct command_given *given)
+{
+	if (option == VALUE_DRY_RUN || (option == 'n' && (shared & COMMAND_DRY_RUN)))
+		given->dry_run = true;
+	else if (option == VALUE_JSON)
+		globals.json = true;
+	else if (option == VALUE_PROGRESS || option == VALUE_NO_PROGRESS)
+		given->progress = option == VALUE_PROGRESS;
+	else
+		return false;
+	return true;
+}
+
+int command_option_shared(const struct command *command, int argc, char **argv, const char *short_options,
+                          const struct option *options, unsigned shared, struct command_given *given)
 {
 	struct option all[OPTIONS_MAX + 2] = {{0}};
 	char letters[128];
-	size_t count = 0;
+	int found, len;
 
-	while (options[count].name) {
-		assert(count < OPTIONS_MAX);
-		all[count] = options[count];
-		count++;
-	}
-	all[count] = (struct option){"help", no_argument, NULL, VALUE_HELP};
-	int len = snprintf(letters, sizeof(letters), ":%sh", short_options);
+	list_options(all, options, shared);
+	len = snprintf(letters, sizeof(letters), ":%s%sh", short_options, shared & COMMAND_DRY_RUN ? "n" : "");
 	assert(len > 0 && (size_t)len < sizeof(letters));
+	assert(given || !(shared & ~COMMAND_JSON));
+	if (!optind && given)
+		*given = (struct command_given){.progress = -1};
 	opterr = 0;
-	int found = getopt_long(argc, argv, letters, all, NULL);
+	do
+		found = getopt_long(argc, argv, letters, all, NULL);
+	while (take_shared(found, shared, given));
 	if (found == VALUE_HELP || found == 'h') {
 		command_print_usage(command, false);
 		exit(end_output(EXIT_DONE));
@@ -128,6 +172,12 @@ int command_option(const struct command *command, int argc, char **argv, const c
 	if (found == '?' || found == ':')
 		refuse_option(command, argc, argv, found, all);
 	return found;
+}
+
+int command_option(const struct command *command, int argc, char **argv, const char *short_options,
+                   const struct option *options)
+{
+	return command_option_shared(command, argc, argv, short_options, options, 0, NULL);
 }
 
 int command_jobs(const char *text, unsigned *jobs)

@@ -53,6 +53,27 @@ void command_print_usage(const struct command *command, bool on_stderr);
 int command_option(const struct command *command, int argc, char **argv, const char *short_options,
                    const struct option *options);
 
+/* Options that commands share: which of them one has. */
+enum command_shared {
+	COMMAND_DRY_RUN = 1,  /* -n, --dry-run */
+	COMMAND_JSON = 2,     /* --json, which sets globals.json */
+	COMMAND_PROGRESS = 4, /* --progress, --no-progress */
+};
+
+/* What was given of them. */
+struct command_given {
+	bool dry_run;
+	int progress; /* as progress_start() has it */
+};
+
+/*
+ * As command_option(), for a command that has the options SHARED (a sum of enum command_shared) beside its own ones,
+ * which may be NULL.  Those are taken into GIVEN (NULL: only COMMAND_JSON is shared), which is set anew before the
+ * first option, and none of them is returned.
+ */
+int command_option_shared(const struct command *command, int argc, char **argv, const char *short_options,
+                          const struct option *options, unsigned shared, struct command_given *given);
+
 /* The value of --jobs, from 1 to 1024.  Prints its own error: returns 0 or EXIT_USAGE. */
 int command_jobs(const char *text, unsigned *jobs);
 

@@ -11,7 +11,7 @@
 
 char *secret_file_path(const char *variable, const char *below_home)
 {
-	const char *named = getenv(variable), *home = getenv("HOME");
+	const char *named = variable ? getenv(variable) : NULL, *home = getenv("HOME");
 
 	if (named && *named) {
 		if (strncmp(named, "~/", 2) != 0)

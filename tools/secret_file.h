@@ -7,7 +7,8 @@
 /* The largest that is read. */
 #define SECRET_FILE_MAX (1u << 20)
 
-/* The path that the variable VARIABLE names, with "~/" for the home folder in front; else BELOW_HOME of the home folder
+/* The path that the variable VARIABLE (NULL: none) names, with "~/" for the home folder in front; else BELOW_HOME of
+ * the home folder
  * ("" for none).  malloc'ed; NULL where there is neither, or no memory. */
 char *secret_file_path(const char *variable, const char *below_home);
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/http/sigv4.h"
 #include "cache/interrupt.h"
 #include "cache/keyring.h"
 #include "cache/s3/s3_answer.h"
-#include "cache/s3/s3_sign.h"
 
 #define REGION_FIRST "us-east-1"
 #define ERROR_TEXT_MAX ((size_t)64 << 10)
@@ -183,14 +183,14 @@ static bool fits_header(const char *text)
 
 static int sign(struct s3_call *call, const struct credentials *credentials, const char *payload)
 {
-	char date[S3_DATE_SIZE], *line;
-	struct s3_signed r = {
+	char date[SIGV4_DATE_SIZE], *line;
+	struct sigv4_request r = {
 	    .method = http_method_name(call->method),
 	    .path = call->url.path,
 	    .query = call->url.query,
 	    .headers = (const char *const *)call->headers,
 	    .payload = payload,
-	    .date = s3_sign_date(call->signed_at, date),
+	    .date = sigv4_date(call->signed_at, date),
 	    .region = call->region,
 	    .service = "s3",
 	    .user = credentials->user,
@@ -204,7 +204,7 @@ static int sign(struct s3_call *call, const struct credentials *credentials, con
 		error = add_header(call, "x-amz-security-token: %s", credentials->token);
 	r.header_count = call->header_count;
 	if (!error)
-		error = s3_sign(&r, &line);
+		error = sigv4_sign(&r, &line);
 	if (error)
 		return error;
 	call->headers[call->header_count++] = line;

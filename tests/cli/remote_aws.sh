@@ -2,7 +2,8 @@
 # Buckets that are asked with the user's credentials of AWS.
 . "${0%/*}/../cli/harness"
 
-# A repository whose data is in the bucket ../s3/lab, for which one needs the key AKIAX, and the word word-of-x.
+# A repository whose data is in the bucket ../s3/lab, for which one needs the key AKIAX, and the word word-of-x.  Options
+# are the server's.
 new_bucket() {
 	new_repo
 	mkdir -p data ../s3/lab ~/.aws
@@ -11,7 +12,8 @@ new_bucket() {
 	revfs -q snapshot -m first data
 	git config revfs.io-timeout 20
 	rm -f ../ready ../ready.*
-	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" key=AKIAX:word-of-x key=AKIAY:word-of-y:token-of-y &
+	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" key=AKIAX:word-of-x key=AKIAY:word-of-y:token-of-y \
+		"$@" &
 	wait_for 20 test -e ../ready
 	URL=$(cat ../ready)
 	git config revfs.remote.lab.url s3://lab/store
@@ -99,6 +101,65 @@ test_a_process_gives_keys_that_expire() {
 	revfs -q push
 	[ "$(wc -l <~/run)" = 1 ]
 	PROFILE=p assert_all_there
+}
+
+# Services that give the keys below: STS, and SSO's portal.
+new_services() {
+	rm -f ../given ../given.*
+	"$TESTS_DIR/servers/metadata" . "$PWD/../given" &
+	wait_for 20 test -e ../given
+	AWS_ENDPOINT_URL_STS=$(cat ../given)
+	AWS_ENDPOINT_URL_SSO=$AWS_ENDPOINT_URL_STS
+	export AWS_ENDPOINT_URL_STS AWS_ENDPOINT_URL_SSO
+}
+
+test_a_role_is_taken_on() {
+	new_bucket key=ASIAWRITER:writer-secret:writer-token
+	new_services
+	cat >~/.aws/config <<-'END'
+	[profile base]
+	aws_access_key_id = AKIAFILE
+	aws_secret_access_key = word
+	[profile r]
+	role_arn = arn:aws:iam::1:role/writer
+	source_profile = base
+	[profile loop]
+	role_arn = arn:aws:iam::1:role/writer
+	source_profile = loop
+	END
+	git config revfs.remote.lab.profile r
+	revfs -q push
+	[ "$(wc -l <../given.log)" = 1 ]
+	PROFILE=r assert_all_there
+	git config revfs.remote.lab.profile loop
+	expect_status 6 revfs push --all
+	head -n 1 "$SCRATCH/said.err" | diff - <(echo "revfs: warning: no credentials for the remote 'lab':" \
+		"the source_profile of the profile 'loop' is itself")
+}
+
+test_a_login_by_sso_is_used_while_it_lasts() {
+	new_bucket key=ASIASSO:sso-secret:sso-token
+	new_services
+	mkdir -p ~/.aws/sso/cache
+	cat >~/.aws/config <<-'END'
+	[sso-session work]
+	sso_start_url = https://example.awsapps.com/start
+	sso_region = eu-west-1
+	[profile s]
+	sso_session = work
+	sso_account_id = 123456789012
+	sso_role_name = writer
+	END
+	token=~/.aws/sso/cache/$(printf work | sha1sum | cut -c -40).json
+	echo '{"accessToken": "secret-of-sso", "expiresAt": "2100-01-01T00:00:00Z"}' >"$token"
+	git config revfs.remote.lab.profile s
+	revfs -q push
+	PROFILE=s assert_all_there
+	echo '{"accessToken": "secret-of-sso", "expiresAt": "2020-01-01T00:00:00Z"}' >"$token"
+	expect_status 6 revfs push --all
+	head -n 1 "$SCRATCH/said.err" | diff - <(echo "revfs: warning: no credentials for the remote 'lab':" \
+		"the login by SSO of the profile 's' has expired: type 'aws sso login --profile s'")
+	not grep secret-of-sso "$SCRATCH/said.err"
 }
 
 test_files_and_variables_say_where_the_bucket_is() {

@@ -3,10 +3,13 @@
 #include <errno.h>
 
 #include "tools/aws/aws_answer.h"
+#include "tools/aws/aws_assume.h"
 #include "tools/aws/aws_container.h"
 #include "tools/aws/aws_instance.h"
+#include "tools/aws/aws_path.h"
 #include "tools/aws/aws_process.h"
 #include "tools/aws/aws_profile.h"
+#include "tools/aws/aws_sso.h"
 #include "tools/aws/aws_web_identity.h"
 
 static int from_variables(struct aws_look *look, struct credentials *found)
@@ -41,14 +44,6 @@ static int from_web_identity(struct aws_look *look, const struct aws_profile *pr
 	return aws_web_identity_get(look, profile, &role, found);
 }
 
-static int not_supported(struct aws_look *look, const struct aws_profile *profile, const char *what)
-{
-	return aws_look_fail(look, -ENOTSUP,
-	                     "the profile '%s' has %s, which is not supported: a profile with the credential_process "
-	                     "'aws configure export-credentials --profile %s' gives its credentials",
-	                     aws_profile_name(profile), what, aws_profile_name(profile));
-}
-
 static int from_keys(struct aws_look *look, const struct aws_profile *profile, const char *id, const char *secret,
                      struct credentials *found)
 {
@@ -59,7 +54,8 @@ static int from_keys(struct aws_look *look, const struct aws_profile *profile, c
 	return aws_look_take(found, id, secret, aws_profile_get(profile, "aws_session_token"));
 }
 
-static int from_profile(struct aws_look *look, const struct aws_profile *profile, struct credentials *found)
+/* What PROFILE has itself. */
+static int from_own(struct aws_look *look, const struct aws_profile *profile, struct credentials *found)
 {
 	const char *id = aws_profile_get(profile, "aws_access_key_id");
 	const char *secret = aws_profile_get(profile, "aws_secret_access_key");
@@ -70,18 +66,74 @@ static int from_profile(struct aws_look *look, const struct aws_profile *profile
 	    .session = aws_profile_get(profile, "role_session_name"),
 	};
 
-	/* Its keys would be those of whoever takes on the role. */
-	if (role.arn && !role.token_file)
-		return not_supported(look, profile, "a role_arn without a web_identity_token_file");
 	if (id || secret)
 		return from_keys(look, profile, id, secret, found);
 	if (process)
 		return aws_process_get(look, process, found);
-	if (role.arn)
+	if (role.arn && role.token_file)
 		return aws_web_identity_get(look, profile, &role, found);
-	if (aws_profile_get(profile, "sso_session") || aws_profile_get(profile, "sso_start_url"))
-		return not_supported(look, profile, "a login by SSO");
-	return -ENOENT;
+	return aws_sso_get(look, profile, found);
+}
+
+/* The credentials that the first role of PATH is taken on with.  That there are none is an error here. */
+static int from_source(struct aws_look *look, const struct aws_path *path, struct credentials *found)
+{
+	const char *last = aws_profile_name(path->roles[path->count - 1]);
+	int error = -ENOENT;
+
+	switch (path->source) {
+	case AWS_PATH_PROFILE:
+		error = from_own(look, path->end, found);
+		if (error == -ENOENT)
+			return aws_look_fail(look, -EINVAL,
+			                     "the profile '%s' has no credentials for the role of the profile '%s'",
+			                     aws_profile_name(path->end), last);
+		return error;
+	case AWS_PATH_ENVIRONMENT:
+		error = from_variables(look, found);
+		break;
+	case AWS_PATH_CONTAINER:
+		error = aws_container_get(look, found);
+		break;
+	case AWS_PATH_INSTANCE:
+		error = aws_instance_get(look, found);
+		break;
+	}
+	if (error == -ENOENT)
+		return aws_look_fail(look, -EINVAL, "the credential_source of the profile '%s' has no credentials",
+		                     last);
+	return error;
+}
+
+/* The role that PROFILE wants, taken on with those of the others on its path, the last of them first. */
+static int from_roles(struct aws_look *look, const struct aws_profile *profile, struct credentials *found)
+{
+	struct aws_path path;
+	struct credentials signer = {0};
+	int error = aws_path_open(look, aws_profile_name(profile), &path);
+
+	if (error)
+		return error;
+	error = from_source(look, &path, &signer);
+	for (size_t i = path.count; i-- && !error;) {
+		struct credentials taken = {0};
+
+		error = aws_assume_get(look, profile, path.roles[i], &signer, &taken);
+		credentials_release(&signer);
+		signer = taken;
+	}
+	aws_path_close(&path);
+	if (error)
+		credentials_release(&signer);
+	else
+		*found = signer;
+	return error;
+}
+
+static int from_profile(struct aws_look *look, const struct aws_profile *profile, struct credentials *found)
+{
+	/* Its keys would be those of whoever takes on the role. */
+	return aws_assume_is_role(profile) ? from_roles(look, profile, found) : from_own(look, profile, found);
 }
 
 int aws_chain_get(struct aws_look *look, struct credentials *found)

@@ -25,6 +25,19 @@ struct aws_call {
  * frees the answer and may be called in any case. */
 int aws_http_call(struct aws_look *look, struct aws_call *call);
 
+/* A field of a form, or of a URL's query. */
+struct aws_field {
+	const char *name;
+	const char *value; /* NULL: it is left out */
+};
+
+/* "name=value&name=value", values percent-encoded (RFC 3986); for credentials_wipe().  NULL where there is no memory.
+ */
+char *aws_http_form(const struct aws_field *fields, size_t count);
+
+/* Whether TEXT can stand in a header: not empty, and no byte of it ends a line. */
+bool aws_http_fits(const char *text);
+
 /* Wipe and free the answer. */
 void aws_call_release(struct aws_call *call);
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cache/s3/s3_url.h"
+
 const char *aws_place_region(const struct aws_profile *profile)
 {
 	const char *region = aws_look_variable("AWS_REGION");
@@ -42,6 +44,15 @@ const char *aws_place_endpoint(const struct aws_profile *profile, const char *se
 	if (!url)
 		url = aws_profile_service(profile, key);
 	return url ? url : aws_profile_get(profile, "endpoint_url");
+}
+
+int aws_place_url(const char *host, const char *region, char **url)
+{
+	if (!s3_region_ok(region))
+		return -EINVAL;
+	if (asprintf(url, "https://%s.%s.amazonaws.com%s", host, region, strncmp(region, "cn-", 3) ? "" : ".cn") < 0)
+		return -ENOMEM;
+	return 0;
 }
 
 static char *copy_of(const char *text, bool *failed)

@@ -10,11 +10,11 @@
 #include "tools/fail.h"
 #include "tools/secret_file.h"
 
-enum kind { PROFILE, SERVICES };
+enum kind { PROFILE, SERVICES, SESSION };
 
 struct entry {
 	enum kind kind;
-	char *services; /* the name of that section, or NULL */
+	char *section; /* its name; NULL: the profile's own */
 	char *key;
 	char *value; /* wiped */
 };
@@ -33,7 +33,7 @@ struct reading {
 	size_t first;   /* the first entry of this file */
 	bool wanted;    /* the section is one of those that are kept */
 	enum kind kind; /* of it */
-	const char *services;
+	const char *section;
 	size_t indent;      /* of the last key that stands alone */
 	const char *parent; /* that key, where it has no value, else NULL */
 };
@@ -43,12 +43,18 @@ const char *aws_profile_name(const struct aws_profile *profile)
 	return profile->name;
 }
 
-static const char *find(const struct aws_profile *p, enum kind kind, const char *services, const char *key)
+static bool is_at(const struct entry *e, enum kind kind, const char *section, const char *key)
+{
+	return e->kind == kind && !strcasecmp(e->key, key) &&
+	       (!section || (e->section && !strcmp(e->section, section)));
+}
+
+static const char *find(const struct aws_profile *p, enum kind kind, const char *section, const char *key)
 {
 	for (size_t i = 0; p && i < p->count; i++) {
 		const struct entry *e = &p->entries[i];
 
-		if (e->kind == kind && !strcasecmp(e->key, key) && (kind == PROFILE || !strcmp(e->services, services)))
+		if (is_at(e, kind, section, key))
 			return *e->value ? e->value : NULL;
 	}
 	return NULL;
@@ -66,9 +72,16 @@ const char *aws_profile_service(const struct aws_profile *profile, const char *k
 	return services ? find(profile, SERVICES, services, key) : NULL;
 }
 
+const char *aws_profile_session(const struct aws_profile *profile, const char *key)
+{
+	const char *session = aws_profile_get(profile, "sso_session");
+
+	return session ? find(profile, SESSION, session, key) : NULL;
+}
+
 static void release(struct entry *e)
 {
-	free(e->services);
+	free(e->section);
 	free(e->key);
 	credentials_wipe(e->value);
 }
@@ -104,8 +117,7 @@ static struct entry *place_of(struct reading *r, const struct entry *new)
 	for (size_t i = r->first; i < p->count; i++) {
 		struct entry *e = &p->entries[i];
 
-		if (e->kind == new->kind && !strcasecmp(e->key, new->key) &&
-		    (e->kind == PROFILE || !strcmp(e->services, new->services))) {
+		if (is_at(e, new->kind, new->section, new->key)) {
 			release(e);
 			return e;
 		}
@@ -123,9 +135,9 @@ static int add(struct reading *r, const char *parent, const char *key, const cha
 
 	if (asprintf(&new.key, "%s%s%s", parent ? parent : "", parent ? "." : "", key) < 0)
 		new.key = NULL;
-	if (r->kind == SERVICES)
-		new.services = strdup(r->services);
-	place = new.key &&new.value && (new.services || r->kind == PROFILE) ? place_of(r, &new) : NULL;
+	if (r->kind != PROFILE)
+		new.section = strdup(r->section);
+	place = new.key &&new.value && (new.section || r->kind == PROFILE) ? place_of(r, &new) : NULL;
 	if (!place) {
 		release(&new);
 		return -ENOMEM;
@@ -164,9 +176,12 @@ static void begin_section(struct reading *r, char *line)
 		return;
 	name = trim(line + 1, end);
 	r->kind = PROFILE;
-	if (r->is_config && takes_word(name, "services", &name)) {
+	if (r->is_config && takes_word(name, "services", &name))
 		r->kind = SERVICES;
-		r->services = name;
+	else if (r->is_config && takes_word(name, "sso-session", &name))
+		r->kind = SESSION;
+	if (r->kind != PROFILE) {
+		r->section = name;
 		r->wanted = true;
 		return;
 	}
@@ -243,16 +258,22 @@ static int read_file(struct aws_look *look, struct aws_profile *p, const char *v
 
 int aws_profile_open(struct aws_look *look, struct aws_profile **profile)
 {
-	struct aws_profile *p = calloc(1, sizeof(*p));
 	const char *name = look->profile;
-	int error = p ? 0 : -ENOMEM;
 
 	if (!name)
 		name = aws_look_variable("AWS_PROFILE");
 	if (!name)
 		name = aws_look_variable("AWS_DEFAULT_PROFILE");
+	return aws_profile_open_named(look, name ? name : "default", profile);
+}
+
+int aws_profile_open_named(struct aws_look *look, const char *name, struct aws_profile **profile)
+{
+	struct aws_profile *p = calloc(1, sizeof(*p));
+	int error = p ? 0 : -ENOMEM;
+
 	if (p)
-		p->name = strdup(name ? name : "default");
+		p->name = strdup(name);
 	if (p && !p->name)
 		error = -ENOMEM;
 	if (!error)

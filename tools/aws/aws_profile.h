@@ -18,6 +18,9 @@ struct aws_profile;
  */
 int aws_profile_open(struct aws_look *look, struct aws_profile **profile);
 
+/* Open the profile NAME, as that one. */
+int aws_profile_open_named(struct aws_look *look, const char *name, struct aws_profile **profile);
+
 /* Wipe and free.  NULL is ignored. */
 void aws_profile_close(struct aws_profile *profile);
 
@@ -30,5 +33,8 @@ const char *aws_profile_get(const struct aws_profile *profile, const char *key);
 
 /* The same of the section "services" that the profile names. */
 const char *aws_profile_service(const struct aws_profile *profile, const char *key);
+
+/* The same of the section "sso-session" that the profile names. */
+const char *aws_profile_session(const struct aws_profile *profile, const char *key);
 
 #endif

@@ -155,23 +155,6 @@ static void files_are_read_anew(void **state)
 	expect("AKIANEW", "new", NULL, 0);
 }
 
-static void what_is_not_supported_says_what_to_do(void **state)
-{
-	static const char hint[] = ", which is not supported: a profile with the credential_process 'aws configure "
-				   "export-credentials --profile x' gives its credentials";
-	char expected[512];
-
-	(void)state;
-	aws_write(".aws/config", "[profile x]\nrole_arn = arn:r\nsource_profile = default\n" KEYS);
-	look.profile = "x";
-	snprintf(expected, sizeof(expected), "the profile 'x' has a role_arn without a web_identity_token_file%s",
-	         hint);
-	expect_error(-ENOTSUP, expected);
-	aws_write(".aws/config", "[profile x]\nsso_session = work\n");
-	snprintf(expected, sizeof(expected), "the profile 'x' has a login by SSO%s", hint);
-	expect_error(-ENOTSUP, expected);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -184,7 +167,6 @@ int main(void)
 	    TEST(half_a_pair_is_an_error),
 	    TEST(profile_has_keys_or_a_process_or_a_web_identity),
 	    TEST(files_are_read_anew),
-	    TEST(what_is_not_supported_says_what_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

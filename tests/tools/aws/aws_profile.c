@@ -17,6 +17,7 @@
 #include "tests/support/scratch.h"
 #include "tools/aws/aws_place.h"
 #include "tools/aws/aws_profile.h"
+#include "tools/aws/aws_sts.h"
 
 static struct aws_look look;
 static struct aws_profile *profile;
@@ -105,6 +106,21 @@ static void sections_of_the_config_are_named_profiles(void **state)
 	expect("region", "eu-3");
 	open_profile(NULL);
 	expect("region", "eu-4");
+}
+
+static void sessions_of_sso_are_no_profiles(void **state)
+{
+	(void)state;
+	aws_write(".aws/config", "[sso-session 'a b']\nsso_region = eu-1\n[profile x]\nsso_session = a b\n"
+	                         "sso_region = eu-2\n[sso-session c]\nsso_region = eu-3\n"
+	                         "[services a b]\nsso_region = eu-4\n");
+	open_profile("x");
+	assert_string_equal(aws_profile_session(profile, "sso_region"), "eu-1");
+	assert_null(aws_profile_session(profile, "sso_start_url"));
+	expect("sso_region", "eu-2");
+	aws_write(".aws/config", "[sso-session c]\nsso_region = eu-3\n[default]\n");
+	open_profile(NULL);
+	assert_null(aws_profile_session(profile, "sso_region"));
 }
 
 static void credentials_file_goes_over_the_config(void **state)
@@ -251,6 +267,46 @@ static void endpoint_is_the_most_special_one(void **state)
 	assert_null(aws_place_endpoint(profile, "s3"));
 }
 
+static void expect_sts(const char *url, const char *region)
+{
+	const char *found_region;
+	char *found;
+
+	open_profile(NULL);
+	assert_int_equal(aws_sts_url(profile, &found, &found_region), 0);
+	assert_string_equal(found, url);
+	assert_string_equal(found_region, region);
+	free(found);
+}
+
+static void sts_is_that_of_the_region(void **state)
+{
+	(void)state;
+	expect_sts("https://sts.amazonaws.com", "us-east-1");
+	aws_write(".aws/config", "[default]\nregion = eu-west-1\n");
+	expect_sts("https://sts.eu-west-1.amazonaws.com", "eu-west-1");
+	aws_set("AWS_REGION", "cn-north-1");
+	expect_sts("https://sts.cn-north-1.amazonaws.com.cn", "cn-north-1");
+	aws_set("AWS_REGION", "evil.example/");
+	expect_sts("https://sts.amazonaws.com", "us-east-1");
+	aws_set("AWS_ENDPOINT_URL_STS", "http://sts.example");
+	expect_sts("http://sts.example", "us-east-1");
+	unsetenv("AWS_REGION");
+	expect_sts("http://sts.example", "eu-west-1");
+}
+
+static void older_regions_may_share_one_sts(void **state)
+{
+	(void)state;
+	aws_write(".aws/config", "[default]\nregion = eu-west-1\nsts_regional_endpoints = legacy\n");
+	expect_sts("https://sts.amazonaws.com", "us-east-1");
+	aws_set("AWS_REGION", "eu-south-1");
+	expect_sts("https://sts.eu-south-1.amazonaws.com", "eu-south-1");
+	unsetenv("AWS_REGION");
+	aws_set("AWS_STS_REGIONAL_ENDPOINTS", "regional");
+	expect_sts("https://sts.eu-west-1.amazonaws.com", "eu-west-1");
+}
+
 static void place_of_a_bucket_needs_no_profile(void **state)
 {
 	char *region, *endpoint;
@@ -281,6 +337,7 @@ int main(void)
 	    TEST(without_files_default_is_empty),
 	    TEST(comments_blanks_and_crlf_are_read),
 	    TEST(sections_of_the_config_are_named_profiles),
+	    TEST(sessions_of_sso_are_no_profiles),
 	    TEST(credentials_file_goes_over_the_config),
 	    TEST(last_of_a_file_counts),
 	    TEST(section_that_is_not_closed_is_nobodys),
@@ -291,6 +348,8 @@ int main(void)
 	    TEST(damaged_files_do_no_harm),
 	    TEST(region_is_that_of_the_variables_first),
 	    TEST(endpoint_is_the_most_special_one),
+	    TEST(sts_is_that_of_the_region),
+	    TEST(older_regions_may_share_one_sts),
 	    TEST(place_of_a_bucket_needs_no_profile),
 	};
 

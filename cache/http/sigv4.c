@@ -1,28 +1,23 @@
-#include "cache/s3/s3_sign.h"
+#include "cache/http/sigv4.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/foreign.h"
 #include "cache/id.h"
 #include "cache/wire.h"
 
 #define DAY_LEN 8 /* of a date: "20130524" */
 #define SCOPE_SIZE 256
 
-struct key {
-	uint8_t bytes[ID_SIZE];
-};
-
-char *s3_sign_date(time_t time, char date[S3_DATE_SIZE])
+char *sigv4_date(time_t time, char date[SIGV4_DATE_SIZE])
 {
 	struct tm tm;
 
-	if (!gmtime_r(&time, &tm) || !strftime(date, S3_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm))
+	if (!gmtime_r(&time, &tm) || !strftime(date, SIGV4_DATE_SIZE, "%Y%m%dT%H%M%SZ", &tm))
 		strcpy(date, "19700101T000000Z");
 	return date;
 }
@@ -33,7 +28,7 @@ static void add(struct buffer *b, const char *text)
 }
 
 /* The names of the headers with ';' between. */
-static void add_names(struct buffer *b, const struct s3_signed *r)
+static void add_names(struct buffer *b, const struct sigv4_request *r)
 {
 	for (size_t i = 0; i < r->header_count; i++) {
 		if (i)
@@ -62,7 +57,7 @@ static void add_header(struct buffer *b, const char *line)
 }
 
 /* The id of what is asked in its one canonical form. */
-static int digest_request(const struct s3_signed *r, struct id *id)
+static int digest_request(const struct sigv4_request *r, struct id *id)
 {
 	const char *parts[] = {r->method, r->path, r->query};
 	struct buffer b = {0};
@@ -85,34 +80,24 @@ static int digest_request(const struct s3_signed *r, struct id *id)
 	return failed ? -ENOMEM : 0;
 }
 
-/* HMAC-SHA256 (RFC 2104) of TEXT. */
-static int mac(const void *key, size_t key_len, const char *text, struct key *result)
-{
-	unsigned len = 0;
-
-	if (!HMAC(EVP_sha256(), key, (int)key_len, (const uint8_t *)text, strlen(text), result->bytes, &len))
-		return -ENOMEM;
-	return len == sizeof(result->bytes) ? 0 : -EINVAL;
-}
-
 /* The key for a day, a region and a service, and with it the signature of TEXT. */
-static int mac_of_scope(const struct s3_signed *r, const char *text, struct key *signature)
+static int mac_of_scope(const struct sigv4_request *r, const char *text, struct foreign_mac *signature)
 {
 	char day[DAY_LEN + 1], *first = NULL;
 	const char *steps[] = {r->region, r->service, "aws4_request", text};
-	struct key key = {{0}};
+	struct foreign_mac key = {{0}};
 	int error = -ENOMEM;
 
 	snprintf(day, sizeof(day), "%s", r->date);
 	if (asprintf(&first, "AWS4%s", r->secret) >= 0) {
-		error = mac(first, strlen(first), day, &key);
+		error = foreign_mac(first, strlen(first), day, &key);
 		explicit_bzero(first, strlen(first));
 		free(first);
 	}
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !error; i++) {
-		struct key before = key;
+		struct foreign_mac before = key;
 
-		error = mac(before.bytes, sizeof(before.bytes), steps[i], &key);
+		error = foreign_mac(before.bytes, sizeof(before.bytes), steps[i], &key);
 		explicit_bzero(&before, sizeof(before));
 	}
 	*signature = key;
@@ -121,7 +106,7 @@ static int mac_of_scope(const struct s3_signed *r, const char *text, struct key 
 }
 
 /* *LINE from its parts. */
-static int compose(const struct s3_signed *r, const char *scope, const struct key *signature, char **line)
+static int compose(const struct sigv4_request *r, const char *scope, const struct foreign_mac *signature, char **line)
 {
 	struct buffer names = {0};
 	char hex[ID_HEX_SIZE];
@@ -138,10 +123,10 @@ static int compose(const struct s3_signed *r, const char *scope, const struct ke
 	return len < 0 ? -ENOMEM : 0;
 }
 
-int s3_sign(const struct s3_signed *r, char **line)
+int sigv4_sign(const struct sigv4_request *r, char **line)
 {
 	char scope[SCOPE_SIZE], hex[ID_HEX_SIZE], *text = NULL;
-	struct key signature = {{0}};
+	struct foreign_mac signature = {{0}};
 	struct id request;
 	int len = snprintf(scope, sizeof(scope), "%.*s/%s/%s/aws4_request", DAY_LEN, r->date, r->region, r->service);
 	int error = len < 0 || (size_t)len >= sizeof(scope) ? -EINVAL : digest_request(r, &request);

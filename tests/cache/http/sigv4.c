@@ -1,4 +1,4 @@
-/* Signatures of requests to S3 services: the examples that AWS publishes. */
+/* Signatures of requests to services of AWS: the examples that AWS publishes. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,12 +9,18 @@
 
 #include <cmocka.h>
 
-#include "cache/s3/s3_sign.h"
+#include "cache/http/sigv4.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+#define TOKEN                                                                                                          \
+	"AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfp"                   \
+	"SPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQ"                   \
+	"DYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+s"                   \
+	"cqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA=="
+
 struct example {
-	struct s3_signed request;
+	struct sigv4_request request;
 	const char *headers[8];
 	const char *names; /* as signed */
 	const char *signature;
@@ -57,7 +63,7 @@ static const struct example of_s3[] = {
 };
 
 /* Of the test suite of Signature Version 4: get-vanilla, get-vanilla-query-order-key-case, post-vanilla,
- * get-header-value-trim. */
+ * get-header-value-trim, post-x-www-form-urlencoded, post-sts-header-before. */
 static const struct example of_suite[] = {
     {
 	.request = {.method = "GET", .path = "/", .query = "", .payload = EMPTY},
@@ -84,12 +90,28 @@ static const struct example of_suite[] = {
 	.names = "host;my-header1;my-header2;x-amz-date",
 	.signature = "acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
     },
+    {
+	.request = {.method = "POST",
+                    .path = "/",
+                    .query = "",
+                    .payload = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e"},
+	.headers = {"content-type: application/x-www-form-urlencoded", "host:example.amazonaws.com",
+                    "x-amz-date:20150830T123600Z"},
+	.names = "content-type;host;x-amz-date",
+	.signature = "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+    },
+    {
+	.request = {.method = "POST", .path = "/", .query = "", .payload = EMPTY},
+	.headers = {"host:example.amazonaws.com", "x-amz-date:20150830T123600Z", "x-amz-security-token: " TOKEN},
+	.names = "host;x-amz-date;x-amz-security-token",
+	.signature = "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead",
+    },
 };
 
 static void check(const struct example *example, const char *user, const char *secret, const char *service,
                   const char *date)
 {
-	struct s3_signed request = example->request;
+	struct sigv4_request request = example->request;
 	char *line, *wanted;
 
 	request.headers = (const char *const *)example->headers;
@@ -100,7 +122,7 @@ static void check(const struct example *example, const char *user, const char *s
 	request.service = service;
 	request.user = user;
 	request.secret = secret;
-	assert_int_equal(s3_sign(&request, &line), 0);
+	assert_int_equal(sigv4_sign(&request, &line), 0);
 	assert_true(asprintf(&wanted,
 	                     "Authorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/us-east-1/%s/aws4_request, "
 	                     "SignedHeaders=%s, Signature=%s",
@@ -128,18 +150,18 @@ static void requests_of_the_suite_are_signed_as_published(void **state)
 
 static void dates_are_those_of_greenwich(void **state)
 {
-	char date[S3_DATE_SIZE];
+	char date[SIGV4_DATE_SIZE];
 
 	(void)state;
-	assert_string_equal(s3_sign_date(0, date), "19700101T000000Z");
-	assert_string_equal(s3_sign_date(1440938160, date), "20150830T123600Z");
-	assert_string_equal(s3_sign_date(4102444799, date), "20991231T235959Z");
+	assert_string_equal(sigv4_date(0, date), "19700101T000000Z");
+	assert_string_equal(sigv4_date(1440938160, date), "20150830T123600Z");
+	assert_string_equal(sigv4_date(4102444799, date), "20991231T235959Z");
 }
 
 static void a_scope_that_is_too_long_is_refused(void **state)
 {
 	char region[300];
-	struct s3_signed request = of_s3[0].request;
+	struct sigv4_request request = of_s3[0].request;
 	char *line;
 
 	(void)state;
@@ -149,7 +171,7 @@ static void a_scope_that_is_too_long_is_refused(void **state)
 	request.region = region;
 	request.service = "s3";
 	request.user = request.secret = "x";
-	assert_int_equal(s3_sign(&request, &line), -EINVAL);
+	assert_int_equal(sigv4_sign(&request, &line), -EINVAL);
 }
 
 int main(void)
