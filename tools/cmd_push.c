@@ -528,6 +528,9 @@ static int push_once(struct run *run, bool *again)
 	*again = error == -EAGAIN;
 	if (error == -EINTR)
 		return stop_status();
+	/* All is there, of what cannot say that it will stay. */
+	if (error == -EOPNOTSUPP)
+		return fail_remote(run, "push to", -EROFS);
 	return error && !*again ? fail_remote(run, "read what is condemned at", error) : EXIT_DONE;
 }
 
