@@ -318,6 +318,24 @@ static bool was_asked(const struct http_transfer *t)
 	return us > 0;
 }
 
+/* Why no connection was made: what the last address of several failed with. */
+static int connect_error(const struct http_transfer *t)
+{
+	long error = 0;
+
+	curl_easy_getinfo(t->handle, CURLINFO_OS_ERRNO, &error);
+	switch (error) {
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ENETDOWN:
+		return -EHOSTUNREACH;
+	case ETIMEDOUT:
+		return -ETIMEDOUT;
+	default:
+		return -ECONNREFUSED;
+	}
+}
+
 /* Whether libcurl's words tell more than the error does. */
 static bool says_more(CURLcode code)
 {
@@ -356,7 +374,7 @@ int http_transfer_error(struct http_transfer *t, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return -EHOSTUNREACH;
 	case CURLE_COULDNT_CONNECT:
-		return -ECONNREFUSED;
+		return connect_error(t);
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:

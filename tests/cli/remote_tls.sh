@@ -58,6 +58,11 @@ test_an_authority_of_ones_own() {
 	git config "http.$URL.sslCAInfo" "$PWD/../tls/good.pem"
 	revfs -q cache clear
 	[ "$(GIT_SSL_CAINFO=$PWD/../tls/ca.pem revfs cat HEAD:data/a.txt)" = one ]
+	# One that git cannot read is none.
+	git config "http.$URL.sslCAInfo" '~no-such-user/ca.pem'
+	revfs -q cache clear
+	expect_status 6 revfs cat HEAD:data/a.txt
+	grep -q "^revfs: warning: cannot read the setting 'http.sslCAInfo': " "$SCRATCH/said.err"
 }
 
 test_certificates_that_prove_nothing() {
