@@ -103,12 +103,13 @@ holds() {
 
 # push_while COMMAND...: of 200 MB more, which is in the midst of it when COMMAND is run; its end goes to STATUS.
 push_while() {
-	local push
+	local push before
+	before=$(du -sm ../set/3 | cut -f1)
 	head -c 200000000 /dev/urandom >data/larger
 	revfs -q snapshot -m larger
 	revfs -q push 2>../said &
 	push=$!
-	wait_for 60 holds 3 60
+	wait_for 60 holds 3 $((before + 15))
 	kill -0 $push
 	"$@"
 	STATUS=0
