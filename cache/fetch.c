@@ -106,7 +106,7 @@ void fetch_found(struct fetch *fetch, struct fetch_found *found)
 /* Of two failures the one that says more about the record: a remote that does not answer may still have it. */
 static int graver(int a, int b)
 {
-	static const int grave[] = {-EBADMSG, -ENOTSUP, -EPROTO, -EKEYREJECTED, -EACCES};
+	static const int grave[] = {-EBADMSG, -ENOTSUP, -EPROTO, -EKEYREJECTED, -ENOKEY, -EACCES};
 
 	for (size_t i = 0; i < sizeof(grave) / sizeof(grave[0]); i++) {
 		if (a == grave[i] || b == grave[i])

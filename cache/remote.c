@@ -124,6 +124,7 @@ static enum remote_cause cause_of(int error)
 	case ENETDOWN:
 		return REMOTE_UNREACHABLE;
 	case EKEYREJECTED:
+	case ENOKEY:
 	case EACCES:
 	case EPERM:
 		return REMOTE_UNAUTHORISED;
@@ -291,6 +292,7 @@ bool remote_may_pass(int error)
 	case EEXIST:
 	case EACCES:
 	case EKEYREJECTED:
+	case ENOKEY:
 	case EROFS:
 	case ENOSPC:
 	case EDQUOT:

@@ -6,9 +6,9 @@
  * check what they read.  Thread-safe.  Every operation may wait, but ends within the time-outs of its kind, or with
  * -EINTR soon after whoever the thread works for gives up (cache/interrupt.h).
  *
- * Beside what each operation says they return: -EKEYREJECTED (not authorised), -EROFS (takes no changes), -ENOSPC,
- * -EPROTO (an answer that makes no sense), -ENODEV (no such bucket), -ENOMEM; anything else is a failure that may pass
- * (remote_may_pass()).
+ * Beside what each operation says they return: -EKEYREJECTED (not authorised), -ENOKEY (the other side could not prove
+ * who it is), -EROFS (takes no changes), -ENOSPC, -EPROTO (an answer that makes no sense), -ENODEV (no such bucket),
+ * -ENOMEM; anything else is a failure that may pass (remote_may_pass()).
  */
 #ifndef CACHE_REMOTE_H
 #define CACHE_REMOTE_H
@@ -56,6 +56,7 @@ struct remote_setup {
 	const char *endpoint;    /* of an S3 service: the URL of its server; without, Amazon's */
 	const char *region;      /* of a bucket: without, it is asked for */
 	const char *ssh_command; /* for a shell, instead of "ssh" */
+	const char *ca_file;     /* of the authorities that are trusted for https, instead of the system's */
 	const char *program;     /* revfs on the other side of ssh, for the shell there; without, "revfs" */
 	struct credentials_source credentials;
 };

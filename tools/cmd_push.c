@@ -428,6 +428,9 @@ static int push_once(struct run *run, bool *again)
 	*again = error == -EAGAIN;
 	if (error == -EINTR)
 		return stop_status();
+	/* All is there, of what cannot say that it will stay. */
+	if (error == -EOPNOTSUPP)
+		return push_remote_fail(&run->to, "push to", -EROFS);
 	return error && !*again ? push_remote_fail(&run->to, "read what is condemned at", error) : EXIT_DONE;
 }
 

@@ -140,6 +140,7 @@ enum exit_code exit_code_of(int error)
 	case EREMOTEIO:
 		return EXIT_TEMPORARY;
 	case EKEYREJECTED:
+	case ENOKEY:
 		return EXIT_NOT_AUTHORISED;
 	case EBADMSG:
 	case ENODATA:
@@ -175,6 +176,8 @@ const char *error_text(int error)
 		return "in use by another process";
 	case EKEYREJECTED:
 		return "not authorised";
+	case ENOKEY:
+		return "the server's certificate is not trusted";
 	case EPROTO:
 		return "an answer that makes no sense";
 	case EHOSTDOWN:

@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "tools/aws/aws_place.h"
+#include "tools/ca_file.h"
 #include "tools/cache_place.h"
 #include "tools/command.h"
 #include "tools/config.h"
@@ -226,9 +227,21 @@ static uint64_t wait_ms(const struct remotes *r, struct config *config)
 	return seconds ? (uint64_t)seconds * 1000 : FETCH_FOR_EVER;
 }
 
+/* *PATH: of the authorities that are trusted for what is reached by URL. */
+static int find_ca_file(const struct repo *repo, const struct remote_setup *setup, char **path)
+{
+	const char *url = setup->url;
+
+	if (remote_kind_of(url) == &remote_kind_s3)
+		url = setup->endpoint ? setup->endpoint : "https://s3.amazonaws.com/";
+	else if (remote_kind_of(url) != &remote_kind_http)
+		return 0;
+	return ca_file_find(repo, url, path);
+}
+
 int remotes_open_one(const struct repo *repo, const struct remotes_item *item, struct remote **remote)
 {
-	char *region = NULL, *endpoint = NULL;
+	char *region = NULL, *endpoint = NULL, *ca_file = NULL;
 	struct remote_setup setup = {
 	    .io = io_system(),
 	    .name = item->name,
@@ -238,18 +251,21 @@ int remotes_open_one(const struct repo *repo, const struct remotes_item *item, s
 	    .ssh_command = item->ssh_command,
 	    .program = item->program,
 	};
-	int error = credentials_open(repo, item, &setup.credentials);
-	char *public_url;
+	char *public_url = url_public(item->url);
+	int error;
 
-	if (error)
-		return error;
-	public_url = url_public(item->url);
 	setup.public_url = public_url ? public_url : "";
 	if (!strncmp(item->url, "s3://", 5) && !aws_place_find(item->profile, &region, &endpoint)) {
 		setup.region = item->region ? item->region : region;
 		setup.endpoint = item->endpoint ? item->endpoint : endpoint;
 	}
-	error = remote_open(&setup, remote);
+	error = find_ca_file(repo, &setup, &ca_file);
+	setup.ca_file = ca_file;
+	if (!error)
+		error = credentials_open(repo, item, &setup.credentials);
+	if (!error)
+		error = remote_open(&setup, remote);
+	free(ca_file);
 	free(region);
 	free(endpoint);
 	free(public_url);

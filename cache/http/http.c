@@ -14,10 +14,12 @@ struct http {
 	pthread_mutex_t lock; /* of all below; held for memory work only */
 	pthread_cond_t ended; /* some transfer is done */
 	struct http_transfer *waiting;
-	CURLM *multi; /* made with the thread, used by it alone, but for waking it */
+	char *ca_file; /* unchanged from the first request on; NULL: the system's */
+	CURLM *multi;  /* made with the thread, used by it alone, but for waking it */
 	bool has_thread;
 	bool closing;
 	bool look; /* some transfer was given up */
+	char why[HTTP_WHY_SIZE];
 	pthread_t thread;
 };
 
@@ -41,6 +43,17 @@ int http_open(struct http **http)
 	return 0;
 }
 
+int http_trust(struct http *http, const char *path)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return -ENOMEM;
+	free(http->ca_file);
+	http->ca_file = copy;
+	return 0;
+}
+
 void http_close(struct http *http)
 {
 	bool has_thread;
@@ -59,6 +72,7 @@ void http_close(struct http *http)
 		curl_multi_cleanup(http->multi);
 	pthread_cond_destroy(&http->ended);
 	pthread_mutex_destroy(&http->lock);
+	free(http->ca_file);
 	free(http);
 }
 
@@ -71,6 +85,8 @@ static void finish(struct http *http, struct http_transfer *t, int error)
 	pthread_mutex_lock(&http->lock);
 	t->error = error;
 	t->done = true;
+	if (error != -EINTR)
+		snprintf(http->why, sizeof(http->why), "%s", error ? t->said : "");
 	pthread_cond_broadcast(&http->ended);
 	pthread_mutex_unlock(&http->lock);
 }
@@ -203,6 +219,7 @@ int http_start(struct http *http, struct http_request *request, struct http_tran
 	if (!t)
 		return -ENOMEM;
 	t->request = request;
+	t->ca_file = http->ca_file;
 	request->status = 0;
 	request->got = 0;
 	request->has_size = false;
@@ -258,6 +275,13 @@ void http_give_up(struct http *http, struct http_transfer *transfer)
 	pthread_mutex_lock(&http->lock);
 	if (!transfer->done)
 		give_up(http, transfer);
+	pthread_mutex_unlock(&http->lock);
+}
+
+void http_why(struct http *http, char why[HTTP_WHY_SIZE])
+{
+	pthread_mutex_lock(&http->lock);
+	strcpy(why, http->why);
 	pthread_mutex_unlock(&http->lock);
 }
 

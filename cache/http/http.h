@@ -23,9 +23,14 @@ struct http;
 #define HTTP_SLOW_BYTES_S 1024 /* less than this for so long is a stall */
 #define HTTP_HEADERS_MAX ((size_t)256 << 10)
 #define HTTP_VALUE_SIZE 256 /* of a header that is wanted, with the NUL byte */
+#define HTTP_WHY_SIZE 256   /* of a reason in words, with the NUL byte */
 
 /* No thread is made before the first request.  0 or -ENOMEM. */
 int http_open(struct http **http);
+
+/* Trust the authorities in the file PATH (PEM) alone, instead of the system's.  Before the first request.  0 or
+ * -ENOMEM. */
+int http_trust(struct http *http, const char *path);
 
 /* End; nobody may be waiting.  NULL is ignored. */
 void http_close(struct http *http);
@@ -96,8 +101,8 @@ struct http_request {
  * Run REQUEST.  A server that knows no ranges sends all: what comes before is passed over, and no more taken than there
  * is room for.  Returns 0 for any answer of a server, whatever its status; -EINTR (cache/interrupt.h); -ETIMEDOUT,
  * -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH (also a name that is not found); -EPROTO for what is not HTTP, a range that
- * was not asked for, headers without end, or a certificate that is not trusted; -EINVAL for no URL; the error of
- * reading the body; -ENOMEM.
+ * was not asked for, or headers without end; -ENOKEY for a certificate that is not trusted, before anything was asked;
+ * -EINVAL for no URL; the error of reading the body; -ENOMEM.
  */
 int http_run(struct http *http, struct http_request *request);
 
@@ -115,6 +120,10 @@ int http_wait(struct http *http, struct http_transfer *transfer);
 
 /* End TRANSFER soon; http_wait() returns -EINTR then, unless it had ended by itself. */
 void http_give_up(struct http *http, struct http_transfer *transfer);
+
+/* What is wrong with a certificate, a handshake or a name, in libcurl's words, where that was the end of the last
+ * request; "" after one that ended in another way. */
+void http_why(struct http *http, char why[HTTP_WHY_SIZE]);
 
 /* What a STATUS means that is not one of success, in the words of cache/remote.h. */
 int http_error_of(long status);

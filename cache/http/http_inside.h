@@ -12,6 +12,7 @@
 struct http_transfer {
 	struct http_transfer *next; /* of those not begun yet */
 	struct http_request *request;
+	const char *ca_file; /* the client's; NULL: the system's */
 	CURL *handle;
 	struct curl_slist *headers;
 	char range[64];
@@ -28,13 +29,14 @@ struct http_transfer {
 	bool given_up; /* guarded by the client's lock, as is DONE */
 	bool done;
 	int error;
+	char said[CURL_ERROR_SIZE]; /* by libcurl, where that is more than the error */
 };
 
 /* Make the handle of T.  0, -EINVAL, -ENOMEM. */
 int http_transfer_set_up(struct http_transfer *t);
 
-/* What the end CODE of T means. */
-int http_transfer_error(const struct http_transfer *t, CURLcode code);
+/* What the end CODE of T means; leaves in SAID what else there is to say. */
+int http_transfer_error(struct http_transfer *t, CURLcode code);
 
 /* T has ended: complete what is told of its answer, free what was set up. */
 void http_transfer_end(struct http_transfer *t);

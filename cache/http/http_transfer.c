@@ -242,6 +242,16 @@ static void set_waits(CURL *h, const struct http_request *r)
 	curl_easy_setopt(h, CURLOPT_TIMEOUT, (long)r->last_s);
 }
 
+/* With authorities of its own those of the system's folder, which libcurl may know, do not count. */
+static int set_trust(struct http_transfer *t)
+{
+	curl_easy_setopt(t->handle, CURLOPT_ERRORBUFFER, t->said);
+	if (!t->ca_file)
+		return 0;
+	curl_easy_setopt(t->handle, CURLOPT_CAPATH, NULL);
+	return curl_easy_setopt(t->handle, CURLOPT_CAINFO, t->ca_file) ? -ENOMEM : 0;
+}
+
 static int set_headers(struct http_transfer *t)
 {
 	for (size_t i = 0; i < t->request->header_count; i++) {
@@ -275,7 +285,7 @@ int http_transfer_set_up(struct http_transfer *t)
 	CURL *h = curl_easy_init();
 
 	t->handle = h;
-	if (!h || set_headers(t) || set_password(h, r))
+	if (!h || set_trust(t) || set_headers(t) || set_password(h, r))
 		return -ENOMEM;
 	curl_easy_setopt(h, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
@@ -311,8 +321,45 @@ static bool was_asked(const struct http_transfer *t)
 	return us > 0;
 }
 
-int http_transfer_error(const struct http_transfer *t, CURLcode code)
+/* Why no connection was made: what the last address of several failed with. */
+static int connect_error(const struct http_transfer *t)
 {
+	long error = 0;
+
+	curl_easy_getinfo(t->handle, CURLINFO_OS_ERRNO, &error);
+	switch (error) {
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case ENETDOWN:
+		return -EHOSTUNREACH;
+	case ETIMEDOUT:
+		return -ETIMEDOUT;
+	default:
+		return -ECONNREFUSED;
+	}
+}
+
+/* Whether libcurl's words tell more than the error does. */
+static bool says_more(CURLcode code)
+{
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_ISSUER_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int http_transfer_error(struct http_transfer *t, CURLcode code)
+{
+	if (!says_more(code))
+		t->said[0] = '\0';
 	if (t->failed)
 		return t->failed;
 	switch (code) {
@@ -330,12 +377,14 @@ int http_transfer_error(const struct http_transfer *t, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return -EHOSTUNREACH;
 	case CURLE_COULDNT_CONNECT:
-		return -ECONNREFUSED;
+		return connect_error(t);
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return -ENOKEY;
 	case CURLE_TOO_MANY_REDIRECTS:
 	case CURLE_WEIRD_SERVER_REPLY:
 #if LIBCURL_VERSION_NUM >= 0x080600

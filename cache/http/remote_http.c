@@ -42,8 +42,11 @@ static int server_open(const struct remote_setup *setup, void **state)
 		error = keyring_open(setup->io, s->base, &setup->credentials, &s->keyring);
 	if (!error)
 		error = http_open(&s->http);
+	if (!error && setup->ca_file)
+		error = http_trust(s->http, setup->ca_file);
 	if (error) {
 		if (s) {
+			http_close(s->http);
 			keyring_close(s->keyring);
 			free(s->base);
 		}
@@ -187,6 +190,13 @@ static int server_list(void *state, const char *folder, remote_each each, void *
 	return -EOPNOTSUPP;
 }
 
+static void server_why(void *state, char why[REMOTE_WHY_SIZE])
+{
+	struct server *s = state;
+
+	http_why(s->http, why);
+}
+
 const struct remote_kind remote_kind_http = {
     .name = "http",
     .open = server_open,
@@ -196,4 +206,5 @@ const struct remote_kind remote_kind_http = {
     .put = server_put,
     .remove = server_remove,
     .list = server_list,
+    .why = server_why,
 };

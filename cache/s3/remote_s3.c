@@ -246,6 +246,11 @@ static int bucket_list(void *state, const char *folder, remote_each each, void *
 	return error;
 }
 
+static void bucket_why(void *state, char why[REMOTE_WHY_SIZE])
+{
+	s3_why(state, why);
+}
+
 const struct remote_kind remote_kind_s3 = {
     .name = "s3",
     .open = bucket_open,
@@ -255,4 +260,5 @@ const struct remote_kind remote_kind_s3 = {
     .put = bucket_put,
     .remove = bucket_remove,
     .list = bucket_list,
+    .why = bucket_why,
 };

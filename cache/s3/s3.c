@@ -47,6 +47,8 @@ int s3_open(const struct remote_setup *setup, struct s3 **s3)
 	error = s3_place_init(&s->place, setup->url, setup->endpoint);
 	if (!error)
 		error = http_open(&s->http);
+	if (!error && setup->ca_file)
+		error = http_trust(s->http, setup->ca_file);
 	if (!error)
 		error = keyring_open(setup->io, setup->url, &setup->credentials, &s->keyring);
 	if (error) {
@@ -64,6 +66,11 @@ void s3_close(struct s3 *s3)
 	s3_place_release(&s3->place);
 	pthread_mutex_destroy(&s3->lock);
 	free(s3);
+}
+
+void s3_why(struct s3 *s3, char why[HTTP_WHY_SIZE])
+{
+	http_why(s3->http, why);
 }
 
 const struct io *s3_io(const struct s3 *s3)

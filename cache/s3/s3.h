@@ -22,6 +22,9 @@ int s3_open(const struct remote_setup *setup, struct s3 **s3);
 /* Free; nobody may be waiting. */
 void s3_close(struct s3 *s3);
 
+/* As http_why(). */
+void s3_why(struct s3 *s3, char why[HTTP_WHY_SIZE]);
+
 /* What it was opened with, borrowed. */
 const struct io *s3_io(const struct s3 *s3);
 

@@ -61,6 +61,8 @@ static const char *failure_text(int error)
 		return "data that is in no store";
 	case ENOTSUP:
 		return "data of a kind that this version does not know";
+	case ENOKEY:
+		return "the certificate of the server that has it is not trusted";
 	case ENOENT:
 		return "something it needs is missing";
 	default:

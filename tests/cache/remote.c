@@ -157,6 +157,18 @@ static void files_are_listed_below_a_folder(void **state)
 	assert_int_equal(remote_list(remote, "packs", note_path, told), 7);
 }
 
+static void only_what_passes_by_itself_is_waited_for(void **state)
+{
+	static const int passing[] = {-ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -EAGAIN, -EREMOTEIO};
+	static const int lasting[] = {0, -ENOENT, -EKEYREJECTED, -ENOKEY, -EPROTO, -EBADMSG, -EROFS};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		assert_true(remote_may_pass(passing[i]));
+	for (size_t i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++)
+		assert_false(remote_may_pass(lasting[i]));
+}
+
 static void a_folder_that_is_gone_is_no_absence_of_files(void **state)
 {
 	char told[300] = "", byte;
@@ -280,6 +292,7 @@ int main(void)
 	    TEST(a_large_file_is_put_from_a_descriptor),
 	    TEST(what_is_there_is_replaced_only_where_asked),
 	    TEST(files_are_listed_below_a_folder),
+	    TEST(only_what_passes_by_itself_is_waited_for),
 	    TEST(a_folder_that_is_gone_is_no_absence_of_files),
 	    TEST(a_group_shares_what_is_put),
 	    TEST(no_link_or_pipe_is_read),

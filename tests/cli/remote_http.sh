@@ -66,6 +66,18 @@ test_a_clone_reads_from_a_server() {
 	grep -q "to the remote 'lab' ($URL/): Read-only file system" ../said
 }
 
+# Nothing has to be put there, but neither is it known that it will stay.
+test_a_push_of_what_a_server_has() {
+	new_clone
+	serve ../store
+	git config revfs.remote.lab.url "$URL"
+	expect revfs push --yes <<-END
+	--- stderr
+	revfs: cannot push to the remote 'lab' ($URL): Read-only file system
+	--- status 12
+	END
+}
+
 test_servers_of_all_kinds() {
 	local options
 	new_clone

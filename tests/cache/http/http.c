@@ -193,6 +193,45 @@ static void a_body_that_cannot_be_read_is_the_error(void **state)
 	free(request.text);
 }
 
+/* With the words of the last request, and of no earlier one. */
+static void what_is_wrong_with_a_handshake_is_said(void **state)
+{
+	struct http_request request = {.text_max = 1000};
+	char why[HTTP_WHY_SIZE] = "unset", *secure;
+
+	(void)state;
+	http_why(http, why);
+	assert_string_equal(why, "");
+	assert_true(asprintf(&secure, "https%s", url + strlen("http")) > 0);
+	request.url = secure;
+	assert_int_equal(http_run(http, &request), -ECONNRESET);
+	http_why(http, why);
+	assert_non_null(strstr(why, "SSL"));
+	request.url = url;
+	assert_int_equal(http_run(http, &request), 0);
+	free(request.text);
+	http_why(http, why);
+	assert_string_equal(why, "");
+	free(secure);
+}
+
+/* Nothing is asked, since nobody could be trusted. */
+static void authorities_that_are_not_there_are_said(void **state)
+{
+	struct http_request request = {.text_max = 1000};
+	char why[HTTP_WHY_SIZE], *secure;
+
+	(void)state;
+	assert_true(asprintf(&secure, "https%s", url + strlen("http")) > 0);
+	request.url = secure;
+	assert_int_equal(http_trust(http, "/none.pem"), 0);
+	assert_int_equal(http_run(http, &request), -ENOKEY);
+	http_why(http, why);
+	assert_non_null(strstr(why, "/none.pem"));
+	assert_int_equal(service_count(&service, "GET"), 0);
+	free(secure);
+}
+
 static void statuses_have_meanings(void **state)
 {
 	(void)state;
@@ -217,6 +256,8 @@ int main(void)
 	    TEST(several_are_on_their_way_at_once),
 	    TEST(a_last_request_ends_by_itself),
 	    TEST(a_body_that_cannot_be_read_is_the_error),
+	    TEST(what_is_wrong_with_a_handshake_is_said),
+	    TEST(authorities_that_are_not_there_are_said),
 	    cmocka_unit_test(statuses_have_meanings),
 	};
 
