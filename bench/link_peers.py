@@ -52,7 +52,10 @@ class Restic:
 
     def mount(self, results):
         """The first byte alone: reading everything takes it many minutes."""
+        daemon = None
+
         def mount(point, cache):
+            nonlocal daemon
             self.env["RESTIC_CACHE_DIR"] = cache
             daemon = subprocess.Popen(["restic", "-q", "-r", self.far, "mount", point], env={**os.environ, **self.env},
                                       stdout=subprocess.DEVNULL)
@@ -63,6 +66,7 @@ class Restic:
         with mounted:
             read(os.path.join(mounted.top, "050", "0050"))
             results.add(FIRST, "restic", time.monotonic() - begin)
+        daemon.wait(60)  # it gives its lock back
 
     def end(self):
         self.link.end()
