@@ -1,152 +1,65 @@
-"""A fresh clone that reads through a slow link: 30 ms a round trip, 1 Gbit/s, in front of nginx.
+"""A fresh clone that reads through a slow link: 30 ms a round trip, 1 Gbit/s, in front of nginx; and pushing through it.
 
-10,000 files of 1 to 30 KB, an empty cache each time.  What it takes at least is measured with curl, which brings the
-packed bytes over the same link.
+10,000 files of 1 to 30 KB and a large one, an empty cache each time.  What it takes at least is measured with curl, which
+brings the packed bytes over the same link.
 """
 import os
-import random
-import shutil
-import subprocess
-import threading
-import time
 
-from measure import Results, Skip, note, remove, run, wait_until
+import link_cached
+import link_peers
+import link_push
+import link_requests
+from link_rows import BYTES, FIRST, FOLDER, ORDER, REQUESTS, SEQUENTIAL, SHUFFLED, reading_of
+from link_world import FOLDERS, IN_ONE_FOLDER, MBIT_S, MIB, ROUND_TRIP_MS, Files, Mounted, Nginx
+from measure import Results, Skip, note, remove, run
 
-ROUND_TRIP_MS, MBIT_S = 30, 1000
-FOLDERS, IN_ONE_FOLDER, READERS = 100, 100, 8
-LARGE = 256 << 20
-
-BYTES = "packed bytes, s"
-FIRST = "first byte, from mounting on, s"
-ORDER = "all in listing order, s"
-REQUESTS = "requests for that"
-SHUFFLED = "all shuffled, 8 readers, s"
-SEQUENTIAL = "256 MiB in order, MB/s"
+# What link_requests reads, too: a path of three pages, and a data set that has nothing of it.
+DEEP, OTHER = os.path.join("deep", "a", "b", "file"), os.path.join("other", "file")
 
 
-def create(folder):
-    rng = random.Random("files behind a link")
-    words = [rng.randbytes(4).hex() + " " for _ in range(4000)]
-    for d in range(FOLDERS):
-        os.makedirs(os.path.join(folder, f"{d:03}"))
-        for i in range(IN_ONE_FOLDER):
-            size, text = rng.randrange(1000, 30_001), bytearray()
-            while len(text) < size:
-                text += rng.choice(words).encode() if rng.random() < 0.3 else rng.randbytes(12)
-            with open(os.path.join(folder, f"{d:03}", f"{i:04}"), "wb") as f:
-                f.write(text[:size])
-    with open(os.path.join(folder, "large"), "wb") as f:
-        for _ in range(LARGE >> 20):
-            f.write(rng.randbytes(1 << 20))
+def packs_of(store):
+    """Paths of the packs in STORE, below it."""
+    return sorted(os.path.join("packs", d, p) for d in os.listdir(os.path.join(store, "packs"))
+                  for p in os.listdir(os.path.join(store, "packs", d)))
 
 
-class Server:
-    """nginx over a folder, and the link before it."""
-
-    def __init__(self, work, folder, link):
-        if not shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin"):
-            raise Skip("the slow link: no nginx")
-        self.log = os.path.join(work, "nginx.log")
-        ready = os.path.join(work, "link")
-        port = 20_000 + os.getpid() % 20_000
-        conf = os.path.join(work, "nginx.conf")
-        temp = "".join(f"{name}_temp_path {work}/nginx-temp; " for name in ("proxy", "fastcgi", "uwsgi", "scgi"))
-        with open(conf, "w") as f:
-            f.write(f"worker_processes 1; daemon off; pid {work}/nginx.pid; error_log {work}/nginx-error.log;\n"
-                    f"user root; events {{ worker_connections 1024; }}\n"
-                    f"http {{ access_log {self.log}; client_body_temp_path {work}/nginx-temp; {temp}\n"
-                    f"keepalive_requests 1000000; sendfile on; autoindex on;\n"
-                    f"server {{ listen 127.0.0.1:{port}; root {folder}; }} }}\n")
-        env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"}
-        self.nginx = subprocess.Popen(["nginx", "-c", conf, "-e", f"{work}/nginx-error.log"], env=env)
-        self.link = subprocess.Popen([link, ready, str(port), str(ROUND_TRIP_MS), str(MBIT_S)])
-        wait_until("the link", lambda: os.path.exists(ready))
-        with open(ready) as f:
-            self.url = f"http://127.0.0.1:{f.read().strip()}"
-        wait_until("nginx", lambda: subprocess.run(["curl", "-s", "-o", "/dev/null", self.url], check=False).returncode == 0)
-
-    def forget(self):
-        open(self.log, "w").close()
-
-    def requests(self):
-        time.sleep(0.2)
-        with open(self.log) as f:
-            return sum(1 for _ in f)
-
-    def end(self):
-        for process in (self.link, self.nginx):
-            process.terminate()
-            process.wait(10)
+def curl_reads(results, url, store, packed, large_size):
+    """The least that it takes; what is not the large file, which does not compress, is the small ones."""
+    everything = sum(os.path.getsize(os.path.join(store, path)) for path in packed)
+    outputs = sum((["-o", "/dev/null", f"{url}/{path}"] for path in packed), [])
+    took, _ = run(["curl", "-s", "-f", "--parallel", "--parallel-max", "4", *outputs])
+    results.add(BYTES, "curl", took * (everything - large_size) / everything)
+    results.add(SEQUENTIAL, "curl", everything / 1e6 / took)
 
 
-def read(path):
-    with open(path, "rb", buffering=0) as f:
-        return len(f.read())
+def make_project(files, revfs, store):
+    """Snapshot FILES and two small data sets more, push them to the folder STORE, clone."""
+    project = files.project
+    files.create()
+    for name in (DEEP, OTHER):
+        os.makedirs(os.path.dirname(os.path.join(project, name)))
+        with open(os.path.join(project, name), "wb") as f:
+            f.write(os.urandom(20_000))
+    run(["git", "init", "-q", "-b", "main", project])
+    run([revfs, "-q", "snapshot", "-m", "small", "data", "deep", "other"], cwd=project)
+    run([revfs, "remote", "add", "lab", store], cwd=project)
+    run([revfs, "-q", "push"], cwd=project)
 
 
-def read_in_order(top):
-    for folder in sorted(os.listdir(top)):
-        if os.path.isdir(os.path.join(top, folder)):
-            for name in sorted(os.listdir(os.path.join(top, folder))):
-                read(os.path.join(top, folder, name))
+def measure_revfs(results, revfs, work, clone, server, large_size, full):
+    def mounted(top):
+        return Mounted(work, "revfs", lambda point, cache: run([revfs, "mount", point], cwd=clone,
+                                                               env={"XDG_CACHE_HOME": cache}), top)
 
-
-def read_shuffled(top):
-    paths = [os.path.join(top, f"{d:03}", f"{i:04}") for d in range(FOLDERS) for i in range(IN_ONE_FOLDER)]
-    random.Random("shuffled").shuffle(paths)
-    threads = [threading.Thread(target=lambda part=paths[n::READERS]: [read(path) for path in part])
-               for n in range(READERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def seconds(work):
-    begin = time.monotonic()
-    work()
-    return time.monotonic() - begin
-
-
-def read_large(top):
-    with open(os.path.join(top, "large"), "rb", buffering=0) as f:
-        while f.read(1 << 20):
-            pass
-
-
-class Mounted:
-    """One way to see the files, mounted with nothing known of them yet."""
-
-    def __init__(self, work, name, mount, top):
-        self.cache = os.path.join(work, "cache-" + name)
-        self.point = os.path.join(work, "mnt-link")
-        self.mount, self.top = mount, os.path.join(self.point, top)
-
-    def __enter__(self):
-        remove(self.cache)
-        os.makedirs(self.point, exist_ok=True)
-        self.mount(self.point, self.cache)
-        return self
-
-    def __exit__(self, *_):
-        run(["fusermount3", "-u", self.point])
-        wait_until("unmounting", lambda: not os.path.ismount(self.point))
-
-
-def measure_one(results, name, server, mounted):
-    def once(what):
-        with mounted:
-            server.forget()
-            return seconds(lambda: what(mounted.top))
-
-    begin = time.monotonic()
-    with mounted:
-        read(os.path.join(mounted.top, "050", "0050"))
-        results.add(FIRST, name, time.monotonic() - begin)
-    results.add(ORDER, name, once(read_in_order))
-    results.add(REQUESTS, name, server.requests())
-    results.add(SHUFFLED, name, once(read_shuffled))
-    results.add(SEQUENTIAL, name, LARGE / 1e6 / once(read_large))
+    reading_of(results, "revfs", server, mounted("@HEAD/data"), large_size)
+    target, cache = os.path.join(work, "link-target"), os.path.join(work, "cache-revfs")
+    for path in (target, cache):
+        remove(path)
+    took, _ = run([revfs, "-q", "export", "HEAD:data", target], cwd=clone, env={"XDG_CACHE_HOME": cache})
+    results.add(FOLDER, "revfs", took)
+    remove(target)
+    link_requests.measure(results, server, mounted("@HEAD"), large_size, full)
+    link_cached.measure(results, server.link, mounted("@HEAD/data"), large_size)
 
 
 def measure(work, revfs, link, rounds, full):
@@ -154,55 +67,51 @@ def measure(work, revfs, link, rounds, full):
     project, store, clone = (os.path.join(work, "link-" + name) for name in ("project", "store", "clone"))
     for path in (project, store, clone):
         remove(path)
-    create(os.path.join(project, "data"))
-    run(["git", "init", "-q", "-b", "main", project])
-    run([revfs, "-q", "snapshot", "-m", "small", "data"], cwd=project)
-    run([revfs, "remote", "add", "lab", store], cwd=project)
-    run([revfs, "-q", "push"], cwd=project)
+    files = Files(project, MIB << (10 if full else 8))
+    make_project(files, revfs, store)
     run(["git", "clone", "-q", project, clone])
-    # The packs of the small files alone, which is what has to come.
-    packed = [os.path.join("packs", d, p) for d in os.listdir(os.path.join(store, "packs"))
-              for p in os.listdir(os.path.join(store, "packs", d))]
+    packed = packs_of(store)
     try:
-        server = Server(work, store, link)
+        server = Nginx(work, store, link)
     except Skip as why:
         note(f"SKIP {why}")
         return None
     try:
         run(["git", "config", "revfs.remote.lab.url", server.url], cwd=clone)
-        small = sum(os.path.getsize(os.path.join(project, "data", f"{d:03}", f"{i:04}"))
-                    for d in range(FOLDERS) for i in range(IN_ONE_FOLDER))
-        all_bytes = sum(os.path.getsize(os.path.join(store, path)) for path in packed)
-        share = small / (small + LARGE)
-
-        def mount_revfs(point, cache):
-            run([revfs, "mount", point], cwd=clone, env={"XDG_CACHE_HOME": cache})
-
-        revfs_mounted = Mounted(work, "revfs", mount_revfs, "@HEAD/data")
         for _ in range(rounds):
-            urls = [f"{server.url}/{path}" for path in packed]
-            took, _ = run(["curl", "-s", "--parallel", "--parallel-max", "4", *sum((["-o", "/dev/null", url] for url in urls), [])])
-            results.add(BYTES, "curl", took * share)
-            results.add(SEQUENTIAL, "curl", all_bytes / 1e6 / took)
-            measure_one(results, "revfs", server, revfs_mounted)
+            curl_reads(results, server.url, store, packed, files.large_size)
+            measure_revfs(results, revfs, work, clone, server, files.large_size, full)
     finally:
         server.end()
-    if not full:
-        note("SKIP rclone mount: it takes minutes")
-    elif shutil.which("rclone"):
-        plain = Server(work, project, link)
-        try:
-            def mount_rclone(point, cache):
-                run(["rclone", "mount", "--daemon", "--read-only", "--vfs-cache-mode", "full", "--cache-dir", cache,
-                     f":http,url='{plain.url}':data", point], env={"RCLONE_CONFIG": "/dev/null"})
-
-            rclone = Mounted(work, "rclone", mount_rclone, "")
-            measure_one(results, "rclone mount", plain, rclone)
-        finally:
-            plain.end()
-    else:
-        note("SKIP rclone mount: it is not installed")
+    link_peers.measure(results, work, files, link, rounds, full)
+    link_push.measure(results, work, files, revfs, link, rounds, full)
     for path in (project, store, clone):
         remove(path)
-    results.print(f"Through a link of {ROUND_TRIP_MS} ms and {MBIT_S} Mbit/s; {FOLDERS * IN_ONE_FOLDER:,} files of 1-30 KB")
+    results.print(f"Through a link of {ROUND_TRIP_MS} ms and {MBIT_S} Mbit/s; {FOLDERS * IN_ONE_FOLDER:,} files of 1-30 KB, "
+                  f"one of {files.large_size // MIB} MiB")
     return results
+
+
+def ask(results, asked):
+    """What was asked of the link: ASKED(what, how much, value, whether it is met, unit) for each."""
+    def of_bytes(row):
+        value, least = results.median(row, "revfs"), results.median(BYTES, "curl")
+        return value / least if value and least else None
+
+    def at_most(what, most, value, unit="", text=None):
+        asked("link: " + what, text or f"at most {most}{unit}", value, lambda v: v <= most, unit)
+
+    at_most("first byte", 0.4, results.median(FIRST, "revfs"), " s")
+    at_most("all in listing order", 1.3, of_bytes(ORDER), " times", "at most 1.3 times the packed bytes")
+    at_most("requests for that", 50, results.median(REQUESTS, "revfs"), text="at most one for 200 files")
+    at_most("shuffled, 8 readers", 3, of_bytes(SHUFFLED), " times", "at most 3 times the packed bytes")
+    asked("link: a large file in order", "at least 0.9 of curl's", results.ratio(SEQUENTIAL, "revfs", "curl"),
+          lambda v: v >= 0.9, " times")
+    at_most("random 4 KiB, requests", 2, results.median(link_requests.RANDOM, "revfs"))
+    at_most("random 4 KiB, bytes", 512, results.median(link_requests.RANDOM_KIB, "revfs"), " KiB")
+    at_most("256 readers, fetched twice", 0, results.median(link_requests.TWICE, "revfs"), " bytes")
+    at_most("requests to a first byte", 5, results.median(link_requests.COLD, "revfs"))
+    at_most("the same, root known", 3, results.median(link_requests.ROOT_KNOWN, "revfs"))
+    at_most("cached reads, p99, cut off", 1.2, link_cached.ratio(results), " times", "at most 1.2 times healthy")
+    asked("link: push", "at least 0.9 of curl's", results.ratio(link_push.PUSH, "revfs", "curl"),
+          lambda v: v >= 0.9, " times")

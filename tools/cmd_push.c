@@ -344,6 +344,7 @@ static int push_all(struct run *run)
 	struct push_request request = {
 	    .plan = &run->plan,
 	    .dry = run->options.given.dry_run,
+	    .at_once = run->options.given.dry_run ? 1 : PUSH_AT_ONCE,
 	    .cancelled = stop_flag(),
 	    .progress = on_progress,
 	    .arg = run,

@@ -69,6 +69,7 @@ struct http_request {
 	 * the status is not one of success, go to TEXT, and what is above that is cut off. */
 	size_t text_max;
 	const struct http_body *body;
+	bool body_unasked; /* it goes along at once; a large one else waits until the server says that it takes it */
 	const char *const *headers; /* lines "name: value" to be sent, HEADER_COUNT of them */
 	size_t header_count;
 	struct http_wanted *wanted;

@@ -8,6 +8,7 @@
 
 #define REDIRECTS_MAX 10
 #define BUFFER_BYTES (256L << 10)
+#define ASKED_ABOVE ((uint64_t)1 << 20) /* asking whether a body is taken costs a round trip */
 
 /* --- the answer --- */
 
@@ -252,15 +253,28 @@ static int set_trust(struct http_transfer *t)
 	return curl_easy_setopt(t->handle, CURLOPT_CAINFO, t->ca_file) ? -ENOMEM : 0;
 }
 
+static int add_line(struct http_transfer *t, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(t->headers, line);
+
+	if (!more)
+		return -ENOMEM;
+	t->headers = more;
+	return 0;
+}
+
 static int set_headers(struct http_transfer *t)
 {
-	for (size_t i = 0; i < t->request->header_count; i++) {
-		struct curl_slist *more = curl_slist_append(t->headers, t->request->headers[i]);
+	const struct http_request *r = t->request;
+	int error = 0;
 
-		if (!more)
-			return -ENOMEM;
-		t->headers = more;
-	}
+	for (size_t i = 0; i < r->header_count && !error; i++)
+		error = add_line(t, r->headers[i]);
+	/* libcurl has every PUT ask; a line without a value takes that away. */
+	if (!error && r->body && (r->body_unasked || r->body->len <= ASKED_ABOVE))
+		error = add_line(t, "Expect:");
+	if (error)
+		return error;
 	curl_easy_setopt(t->handle, CURLOPT_HTTPHEADER, t->headers);
 	return 0;
 }

@@ -28,6 +28,8 @@ struct s3 {
 	time_t ahead_s; /* of our clock the server's is */
 	bool lacks_conditions;
 	bool has_bucket;
+	unsigned sending;        /* uploads whose parts are on their way */
+	pthread_cond_t has_room; /* one of these ended */
 };
 
 int s3_open(const struct remote_setup *setup, struct s3 **s3)
@@ -44,6 +46,7 @@ int s3_open(const struct remote_setup *setup, struct s3 **s3)
 	s->io = setup->io;
 	strcpy(s->region, region);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->has_room, NULL);
 	error = s3_place_init(&s->place, setup->url, setup->endpoint);
 	if (!error)
 		error = http_open(&s->http);
@@ -64,6 +67,7 @@ void s3_close(struct s3 *s3)
 	keyring_close(s3->keyring);
 	http_close(s3->http);
 	s3_place_release(&s3->place);
+	pthread_cond_destroy(&s3->has_room);
 	pthread_mutex_destroy(&s3->lock);
 	free(s3);
 }
@@ -116,6 +120,31 @@ bool s3_has_bucket(struct s3 *s3)
 {
 	return get(s3, &s3->has_bucket);
 }
+
+/* --- turns --- */
+
+int s3_begin_sending(struct s3 *s3)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&s3->lock);
+	while (s3->sending >= S3_SENDING_MAX && !error)
+		error = interrupt_wait(&s3->has_room, &s3->lock);
+	if (!error)
+		s3->sending++;
+	pthread_mutex_unlock(&s3->lock);
+	return error;
+}
+
+void s3_end_sending(struct s3 *s3)
+{
+	pthread_mutex_lock(&s3->lock);
+	s3->sending--;
+	pthread_cond_signal(&s3->has_room);
+	pthread_mutex_unlock(&s3->lock);
+}
+
+/* --- what answers tell --- */
 
 /* The answer names the region that the bucket is in, and it is not the one that was asked. */
 static bool learn_region(struct s3 *s3, struct s3_call *call)
@@ -266,6 +295,7 @@ static void set_request(struct s3_call *call)
 	    .arrival = call->arrival ? &call->behind : NULL,
 	    .text_max = call->text_max ? call->text_max : ERROR_TEXT_MAX,
 	    .body = call->body ? &call->body->http : NULL,
+	    .body_unasked = call->body_unasked,
 	    .headers = (const char *const *)call->headers + 1,
 	    .header_count = call->header_count - 1,
 	    .wanted = call->wanted,

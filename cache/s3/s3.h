@@ -40,6 +40,19 @@ void s3_set_lacks_conditions(struct s3 *s3);
 /* Whether the bucket was seen to be there. */
 bool s3_has_bucket(struct s3 *s3);
 
+/*
+ * Uploads in parts take turns at sending, S3_SENDING_MAX of them at a time.  Beginning them, and putting their parts
+ * together, takes time but no bandwidth, and is done beside the turns of others: those that sent at the same time would
+ * end at the same time, too, and leave the link idle.
+ */
+#define S3_SENDING_MAX 2
+
+/* Wait for a turn.  0 (s3_end_sending() must follow) or -EINTR. */
+int s3_begin_sending(struct s3 *s3);
+
+/* The turn is over. */
+void s3_end_sending(struct s3 *s3);
+
 struct s3_call {
 	enum http_method method;
 	const char *path;  /* in the store; NULL: the bucket itself */
@@ -50,6 +63,7 @@ struct s3_call {
 	const struct arrival *arrival; /* the same */
 	size_t text_max;               /* 0: enough for an error */
 	struct s3_body *body;          /* NULL: none */
+	bool body_unasked;             /* as in struct http_request */
 	bool if_none_match;            /* only where there is nothing of that name */
 	unsigned tries;                /* at most, where a failure may pass; 0: one */
 	unsigned stall_s;              /* as in struct http_request */

@@ -71,6 +71,7 @@ static int begin_part(struct upload *u, struct slot *slot, size_t number)
 	    .path = u->path,
 	    .query = slot->query,
 	    .body = &slot->body,
+	    .body_unasked = true,
 	    .tries = TRIES,
 	};
 	error = s3_begin(u->s3, &slot->call);
@@ -119,8 +120,11 @@ static void drop_parts(struct upload *u)
 static int send_parts(struct upload *u)
 {
 	size_t next = 1;
-	int error = 0;
+	int error = s3_begin_sending(u->s3);
+	bool sending = !error;
 
+	if (error)
+		return error;
 	while (!error) {
 		bool busy = false;
 
@@ -131,12 +135,18 @@ static int send_parts(struct upload *u)
 				error = end_part(u, slot, true);
 			if (!error && !slot->number && next <= u->count)
 				error = begin_part(u, slot, next++);
+			if (sending && next > u->count) {
+				s3_end_sending(u->s3);
+				sending = false;
+			}
 			busy |= slot->number != 0;
 		}
 		if (!busy)
 			break;
 	}
 	drop_parts(u);
+	if (sending)
+		s3_end_sending(u->s3);
 	return error;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Putting a file into an S3 service in parts: S3_UPLOAD_AT_ONCE of them on their way at a time.
  *
- * An upload that fails is aborted, so that its parts take no room.  Thread-safe.
+ * Uploads take turns: the next begins to send once one has begun its last parts.  An upload that fails is aborted, so
+ * that its parts take no room.  Thread-safe.
  */
 #ifndef CACHE_S3_UPLOAD_H
 #define CACHE_S3_UPLOAD_H
@@ -9,7 +10,7 @@
 #include "cache/s3/s3.h"
 
 #define S3_UPLOAD_ABOVE ((uint64_t)32 << 20) /* files of more bytes are put in parts */
-#define S3_UPLOAD_PART ((uint64_t)16 << 20)
+#define S3_UPLOAD_PART ((uint64_t)8 << 20)
 #define S3_UPLOAD_PARTS_MAX 10000 /* larger parts are made where there would be more */
 #define S3_UPLOAD_AT_ONCE 4
 

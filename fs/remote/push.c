@@ -8,19 +8,27 @@
 
 #include "cache/shelf.h"
 #include "cache/wire.h"
+#include "fs/remote/push_crew.h"
 
 #define TRIES 3
 #define LOOK                                                                                                           \
 	4096 /* bytes at the end of what was put that are compared: of a pack the trailer, which seals the index       \
 	      */
 
+/* What one thread does of a push.  The caller's thread alone does what changes the plan. */
 struct push {
 	const struct push_request *request;
 	struct push_plan *plan;
-	struct push_result *result;
+	struct push_result *result; /* this thread's own */
 	const struct io *io;
 	struct remote *to;
 	int tmp; /* the store's folder of unfinished files; -1: not open yet */
+};
+
+struct pushes {
+	struct push of[PUSH_CREW_MAX]; /* by thread */
+	struct push_result results[PUSH_CREW_MAX];
+	int errors[PUSH_CREW_MAX];
 };
 
 static bool is_cancelled(const struct push *p)
@@ -36,22 +44,16 @@ static void tell(struct push *p, uint64_t packs, uint64_t bytes)
 		p->request->progress(p->request->arg, packs, bytes);
 }
 
-/* Whether the remote has what it was given, as its length and its end tell. */
+/* Whether the remote has what it was given, as its end tells: there is as much, and no more. */
 static int look(struct push *p, const char *path, const struct remote_body *body)
 {
-	uint8_t there[LOOK], here[LOOK];
+	uint8_t there[LOOK + 1], here[LOOK];
 	size_t len = body->len < LOOK ? (size_t)body->len : LOOK;
-	struct remote_stat st;
-	ssize_t got;
-	int error = remote_stat(p->to, path, &st);
+	ssize_t got = remote_read(p->to, path, body->len - len, there, len + 1);
+	int error = 0;
 
-	if (error)
-		return error == -ENOENT ? -EBADMSG : error;
-	if (st.size != body->len)
-		return -EBADMSG;
-	got = remote_read(p->to, path, body->len - len, there, len);
 	if (got < 0)
-		return (int)got;
+		return got == -ENOENT ? -EBADMSG : (int)got;
 	if ((size_t)got != len)
 		return -EBADMSG;
 	if (body->data)
@@ -331,28 +333,108 @@ static int put_root(struct push *p, const struct push_root *root)
 	return 0;
 }
 
+/* --- several at once --- */
+
+static size_t packs_below(void *arg, size_t number, const size_t **below)
+{
+	const struct pushes *all = arg;
+	const struct push_pack *pack = &all->of[0].plan->packs[number];
+
+	*below = pack->below;
+	return pack->below_count;
+}
+
+/* What goes in another form than it has here is noted in the plan. */
+static bool is_callers(void *arg, size_t number)
+{
+	const struct pushes *all = arg;
+	enum push_how how = all->of[0].plan->packs[number].how;
+
+	return how == PUSH_PART || how == PUSH_MOVED;
+}
+
+static int work_on_pack(void *arg, unsigned thread, size_t number)
+{
+	struct pushes *all = arg;
+	struct push *p = &all->of[thread];
+
+	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_pack(p, &p->plan->packs[number]);
+}
+
+static int work_on_root(void *arg, unsigned thread, size_t number)
+{
+	struct pushes *all = arg;
+	struct push *p = &all->of[thread];
+
+	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_root(p, &p->plan->roots[number]);
+}
+
+static int put_all(struct pushes *all)
+{
+	const struct push_plan *plan = all->of[0].plan;
+	unsigned threads = all->of[0].request->at_once;
+	struct push_crew packs = {
+	    .threads = threads < PUSH_CREW_MAX ? threads : PUSH_CREW_MAX,
+	    .count = plan->packs_count,
+	    .order = plan->order,
+	    .before = packs_below,
+	    .is_callers = is_callers,
+	    .work = work_on_pack,
+	    .arg = all,
+	};
+	struct push_crew roots = {
+	    .threads = packs.threads,
+	    .count = plan->roots_count,
+	    .work = work_on_root,
+	    .arg = all,
+	};
+	int error = push_crew_run(&packs);
+
+	return error ? error : push_crew_run(&roots);
+}
+
+/* What all threads did; where it ended with ERROR, what one that met it was at. */
+static void add_up(const struct pushes *all, int error, struct push_result *result)
+{
+	bool named = false;
+
+	for (unsigned i = 0; i < PUSH_CREW_MAX; i++) {
+		const struct push_result *r = &all->results[i];
+
+		result->packs += r->packs;
+		result->roots += r->roots;
+		result->bytes += r->bytes;
+		if (error && !named && all->errors[i] == error) {
+			memcpy(result->failed, r->failed, sizeof(result->failed));
+			named = true;
+		}
+	}
+}
+
 int push_run(const struct push_request *request, struct push_result *result)
 {
 	struct push_plan *plan = request->plan;
-	struct push p = {
-	    .request = request,
-	    .plan = plan,
-	    .result = result,
-	    .io = plan->store ? store_io(plan->store) : io_system(),
-	    .to = remote_store_remote(plan->to),
-	    .tmp = -1,
-	};
+	struct pushes all = {0};
 	int error = 0;
 
+	for (unsigned i = 0; i < PUSH_CREW_MAX; i++)
+		all.of[i] = (struct push){
+		    .request = request,
+		    .plan = plan,
+		    .result = &all.results[i],
+		    .io = plan->store ? store_io(plan->store) : io_system(),
+		    .to = remote_store_remote(plan->to),
+		    .tmp = -1,
+		};
 	*result = (struct push_result){0};
 	snprintf(result->failed, sizeof(result->failed), STORE_VERSION_FILE);
 	if (!request->dry)
 		error = remote_store_prepare(plan->to);
-	for (size_t i = 0; i < plan->packs_count && !error; i++)
-		error = is_cancelled(&p) ? -EINTR : put_pack(&p, &plan->packs[plan->order[i]]);
-	for (size_t i = 0; i < plan->roots_count && !error; i++)
-		error = is_cancelled(&p) ? -EINTR : put_root(&p, &plan->roots[i]);
-	io_close(p.io, p.tmp);
+	if (!error) {
+		error = put_all(&all);
+		add_up(&all, error, result);
+	}
+	io_close(all.of[0].io, all.of[0].tmp);
 	return error;
 }
 

@@ -3,7 +3,7 @@
  * roots last.
  *
  * Each object is looked at there once it was put.  Who is killed in the middle leaves whole packs, which the next push
- * finds.  Belongs to one thread.
+ * finds.  Belongs to one thread, which may have others put packs and roots for it.
  */
 #ifndef FS_PUSH_H
 #define FS_PUSH_H
@@ -16,11 +16,18 @@
  */
 #define PUSH_TIME_MAX_S (7 * 86400)
 
+/*
+ * As many as a link is full with: while one pack is begun, put together and looked at there, which takes round trips,
+ * others go.  Few, since what a push that is killed had under way goes once more.
+ */
+#define PUSH_AT_ONCE 4
+
 struct push_request {
 	struct push_plan *plan;
 	bool dry;                     /* only count */
+	unsigned at_once;             /* packs, or roots, on their way at a time; 0: one */
 	const atomic_bool *cancelled; /* looked at between objects; may be NULL */
-	/* Told of bytes that went; may be NULL. */
+	/* Told of bytes that went, by any of the threads; may be NULL. */
 	void (*progress)(void *arg, uint64_t packs, uint64_t bytes);
 	void *arg;
 };

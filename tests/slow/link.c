@@ -4,7 +4,8 @@
  * Listens on a free port of 127.0.0.1, writes it to the file READY, and passes on what comes to PORT and back.  Each
  * direction has MBIT_S for all connections together, and takes half of the round trip.  A connection is made one round
  * trip after it was asked for.  While READY.hole is there nothing is passed on, as if the network was gone.  Writes to
- * READY.bytes, once a second, how many bytes came from the server.  Ends with the process that started it.
+ * READY.bytes and READY.sent, once a second, how many bytes came from the server and went to it.  Ends with the process
+ * that started it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +50,7 @@ struct connection {
 static struct connection connections[CONNECTIONS_MAX];
 static uint64_t delay_ns, free_ns[2]; /* when each direction of the link is free again */
 static double ns_per_byte;
-static unsigned long long from_server;
+static unsigned long long passed_on[2]; /* bytes in each direction */
 
 static uint64_t now_ns(void)
 {
@@ -98,8 +99,7 @@ static bool take(struct way *way, unsigned direction)
 	free_ns[direction] += (uint64_t)((double)got * ns_per_byte);
 	piece->due_ns = (free_ns[direction] > way->open_ns ? free_ns[direction] : way->open_ns) + delay_ns;
 	way->queue[(way->first + way->count++) % QUEUE_MAX] = piece;
-	if (direction)
-		from_server += (unsigned long long)got;
+	passed_on[direction] += (unsigned long long)got;
 	return true;
 }
 
@@ -239,7 +239,8 @@ static void run(int listener, const struct sockaddr_in *server, const char *read
 				serve(&connections[i], &fds[1 + 2 * i]);
 		}
 		if (now - told_ns > 1000000000) {
-			write_number(ready, ".bytes", from_server);
+			write_number(ready, ".sent", passed_on[0]);
+			write_number(ready, ".bytes", passed_on[1]);
 			told_ns = now;
 		}
 	}

@@ -16,11 +16,12 @@
 #include "cache/interrupt.h"
 #include "cache/keyring.h"
 #include "cache/remote.h"
+#include "cache/s3/s3.h"
 #include "tests/support/fault.h"
 #include "tests/support/scratch.h"
 #include "tests/support/service.h"
 
-#define PARTS_BYTES (((uint64_t)33 << 20) + 5) /* so many go in three parts */
+#define PARTS_BYTES (((uint64_t)33 << 20) + 5) /* so many go in five parts */
 
 /* Whom the user is said to be, one answer a look. */
 struct keys {
@@ -261,11 +262,47 @@ static void large_files_go_in_parts(void **state)
 	SERVE("key=ada:secret:to+k/en=");
 	assert_int_equal(put_large("packs/00/00", false), 0);
 	scratch_sh("cmp big s3/bucket/some/where/packs/00/00");
-	assert_int_equal(service_count(&service, "part "), 3);
+	assert_int_equal(service_count(&service, "part "), 5);
 	assert_int_equal(put_large("packs/00/00", false), -EEXIST);
 	assert_int_equal(service_count(&service, "abort "), 1);
 	assert_int_equal(put_large("packs/00/00", true), 0);
 	scratch_sh("! grep -v ' ada$' service*.log");
+}
+
+static int big_fd;
+
+static void *put_one_large(void *arg)
+{
+	const struct remote_body body = {.fd = big_fd, .len = PARTS_BYTES};
+
+	return remote_put(remote, arg, &body, false) ? arg : NULL;
+}
+
+/* More of them than take turns at sending. */
+static void large_files_go_at_once(void **state)
+{
+	char paths[S3_SENDING_MAX + 2][12];
+	pthread_t threads[S3_SENDING_MAX + 2];
+	char *big = scratch_path("big");
+
+	(void)state;
+	SERVE("anonymous");
+	assert_int_equal(put_large("packs/00/99", false), 0);
+	big_fd = open(big, O_RDONLY | O_CLOEXEC);
+	free(big);
+	for (unsigned i = 0; i < S3_SENDING_MAX + 2; i++) {
+		snprintf(paths[i], sizeof(paths[i]), "packs/00/%02u", i);
+		assert_int_equal(pthread_create(&threads[i], NULL, put_one_large, paths[i]), 0);
+	}
+	for (unsigned i = 0; i < S3_SENDING_MAX + 2; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+		scratch_sh("cmp big s3/bucket/some/where/%s", paths[i]);
+	}
+	close(big_fd);
+	assert_int_equal(service_count(&service, "abort "), 0);
 }
 
 static void large_files_without_conditions(void **state)
@@ -821,6 +858,7 @@ int main(void)
 	    TEST(files_are_listed_below_a_folder),
 	    TEST(names_may_hold_anything),
 	    TEST(large_files_go_in_parts),
+	    TEST(large_files_go_at_once),
 	    TEST(large_files_without_conditions),
 	    TEST(a_file_that_is_too_short_is_not_sent),
 	    TEST(parts_that_fail),
