@@ -260,6 +260,18 @@ static int compare(struct checkout_site *s, int dirfd, const char *name, const s
 	return error && (of_store || error == -ENOMEM) ? error : 0;
 }
 
+/* Whether it is any of what may be replaced, too. */
+static int compare_others(struct checkout_site *s, int dirfd, const char *name, const struct stat *st,
+                          const struct site_states *states, bool *same)
+{
+	int error = 0;
+
+	*same = false;
+	for (size_t i = 0; !error && !*same && i < states->others_count; i++)
+		error = compare(s, dirfd, name, st, states->others[i], same);
+	return error;
+}
+
 enum verdict {
 	VERDICT_ABSENT, /* nothing stands there */
 	VERDICT_DONE,   /* it is as it shall be */
@@ -284,14 +296,16 @@ static int judge(struct checkout_site *s, const char *path, const struct site_st
 		*verdict = VERDICT_SAFE;
 		return error;
 	}
-	error = compare(s, dirfd, name, st, states->wanted, &same);
+	error = S_ISDIR(st->st_mode) && !states->wanted
+	            ? 0
+	            : compare(s, dirfd, name, st, states->wanted ? states->wanted : states->later, &same);
 	if (error || same) {
 		*verdict = VERDICT_DONE;
 		return error;
 	}
 	error = compare(s, dirfd, name, st, states->own, &same);
 	if (!error && !same)
-		error = compare(s, dirfd, name, st, states->other, &same);
+		error = compare_others(s, dirfd, name, st, states, &same);
 	if (same)
 		*verdict = S_ISDIR(st->st_mode) ? VERDICT_LATER : VERDICT_SAFE;
 	return error;
@@ -579,7 +593,7 @@ static int take_directory(struct checkout_site *s, const char *path, const char 
 		return 0;
 	if (states->wanted) {
 		/* A file of an unfinished checkout makes place. */
-		error = compare(s, dirfd, name, st, states->other, &same);
+		error = compare_others(s, dirfd, name, st, states, &same);
 		if (error)
 			return error;
 		if (!same)

@@ -253,13 +253,12 @@ static int write_record(struct run *run, const struct item *item, const struct i
 /* The record says from here on that a checkout is under way. */
 static int begin(struct run *run, const struct item *item)
 {
-	struct instep record = {.has_checkout = true, .checkout = item->pointer.root};
+	struct instep record = {0};
 	int error;
 
-	if (item->dataset->has_record) {
-		record.has_root = item->dataset->record.has_root;
-		record.root = item->dataset->record.root;
-	}
+	if (item->dataset->has_record)
+		record = item->dataset->record;
+	instep_begin_checkout(&record, &item->pointer.root);
 	error = ignore_line_exclude(&run->wt, item->dataset->path);
 	if (error)
 		return fail(exit_code_of(error), "cannot note '%s' in Git's info/exclude: %s",
