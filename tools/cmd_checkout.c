@@ -8,6 +8,7 @@
 #include "cache/codec.h"
 #include "fs/checkout.h"
 #include "fs/ignore_line.h"
+#include "fs/ignore_settle.h"
 #include "fs/snapshot.h"
 #include "tools/commands.h"
 #include "tools/output.h"
@@ -537,7 +538,7 @@ static int open_all(struct run *run)
 	if (error)
 		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
 	if (!run->options.dry_run)
-		error = ignore_line_settle(&run->wt);
+		error = ignore_settle(&run->wt, run->session.source);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
 	error = worktree_datasets(&run->wt, &run->datasets, &run->count);
