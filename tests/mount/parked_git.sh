@@ -3,7 +3,7 @@
 # nobody, can be ended, and get what they asked for.
 . "${0%/*}/common"
 
-FILES=60
+FILES=40
 
 # A partial clone without blobs, mounted on $MNT with the options given, whose promisor answers once ../go is there;
 # each time it is asked it leaves ../asked/PID.
