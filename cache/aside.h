@@ -6,9 +6,9 @@
  * failed, the ticket says so: the request is worked on once more, from its beginning, and finds what it lacked.  All
  * that was brought for a ticket is kept until the ticket is let go of.
  *
- * What several ask for is brought once.  A try that failed in passing is made again when its remotes have rested, until
- * the time that was set is over; a thread is busy only while a remote is being asked.  Thread-safe; no lock is held
- * meanwhile.
+ * What several ask for is brought once, and each waits for itself: one who lets go, or whose time is over, takes nobody
+ * along.  A try that failed in passing is made again when its remotes have rested, while anybody waits; a thread is
+ * busy only while a remote is being asked.  Thread-safe; no lock is held meanwhile.
  */
 #ifndef CACHE_ASIDE_H
 #define CACHE_ASIDE_H
@@ -47,10 +47,15 @@ struct aside;
 
 struct aside_setup {
 	const struct io *io;
-	uint64_t wait_ms; /* after so long the last failure is the answer; UINT64_MAX: never */
+	uint64_t wait_ms;     /* who waited so long gets the last failure, or -ETIMEDOUT; UINT64_MAX: never */
+	unsigned threads_max; /* 1 to ASIDE_THREADS_MAX; 0: as many as that */
+	/* What is tried may take for ever: a try that nobody waits for any more is interrupted, and the time counts
+	 * while one is being made, too.  Without it a try once begun is let end. */
+	bool stops;
 	/*
-	 * One try.  0 (the record's data is malloc'ed); an error that is the answer; -EAGAIN where it may pass:
-	 * *FAILURE says what it was, and *UNTIL_NS (monotonic) when to try again.
+	 * One try.  0 (the record's data is malloc'ed, or NULL); an error that is the answer; -EAGAIN where it may
+	 * pass: *FAILURE says what it was, and *UNTIL_NS (monotonic) when to try again; -EINTR where the thread was to
+	 * give up (cache/interrupt.h), which is found out with a lock held.
 	 */
 	int (*bring)(void *arg, const struct wanted *wanted, struct record *record, int *failure, uint64_t *until_ns);
 	void *arg;

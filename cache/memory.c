@@ -222,8 +222,8 @@ static void value_of(struct slot *slot, struct memory_value *value)
 	value->slot = slot;
 }
 
-/* Under the lock, which is given up while waiting.  *DEAD is what the caller must free afterwards.  *AGAIN where the
- * one who loaded gave up, or did not wait, which says nothing about the value. */
+/* Under the lock, which is given up while waiting.  *DEAD is what the caller must free afterwards.  *AGAIN where
+ * what the one who loaded met says nothing about the value. */
 static int wait_for_load(struct memory *m, struct slot *slot, struct slot **dead, bool *again)
 {
 	int error = 0;
@@ -234,7 +234,7 @@ static int wait_for_load(struct memory *m, struct slot *slot, struct slot **dead
 	if (slot->state == SLOT_READY)
 		return 0;
 	if (slot->state == SLOT_FAILED) {
-		*again = !error && (slot->error == -EINTR || slot->error == -EINPROGRESS);
+		*again = !error && is_unanswered(slot->error);
 		error = slot->error;
 	}
 	if (--slot->users == 0)

@@ -28,9 +28,17 @@ struct checkout {
 	struct checkout_result *result;
 	struct checkout_site *site;
 	struct side base; /* what the files were last in step with */
-	struct side half; /* what an unfinished checkout was to make of them, where that is another */
+	struct side
+	    halves[INSTEP_BEFORE_MAX + 1]; /* what unfinished checkouts were to make of them, other than TARGET */
+	size_t halves_count;
 	struct side target;
-	bool second; /* the comparison is that of HALF with TARGET */
+	const struct side *compared; /* with TARGET: BASE or one of HALVES */
+};
+
+/* What the known states that are not being compared have at a path. */
+struct others {
+	struct entry_pin pins[SITE_OTHERS_MAX];
+	const struct entry *base; /* NULL: it has nothing there, or is being compared */
 };
 
 /* Open the root ID of either type; FIRST is tried first. */
@@ -85,70 +93,88 @@ static bool is_meant(const struct checkout *c, const char *path, bool *above)
 	return *above;
 }
 
-/*
- * What the other known state, of HALF or BASE, has at PATH; *PIN is to be given back.  NULL where it has nothing;
- * *BLOCKED where it has something that is no directory above.
- */
-static int find_other(struct checkout *c, const char *path, struct entry_pin *pin, const struct entry **entry,
-                      bool *blocked)
+/* What SIDE has at PATH; *PIN is to be given back.  NULL where it has nothing; *BLOCKED where it has something that is
+ * no directory above. */
+static int find_in_side(struct checkout *c, const struct side *side, const char *path, struct entry_pin *pin,
+                        const struct entry **entry, bool *blocked)
 {
-	const struct side *other = c->second ? &c->base : &c->half;
-	struct source *source = c->request->world->source;
 	int error;
 
-	*entry = NULL;
-	*blocked = false;
-	if (!*path)
-		*entry = side_file(other);
-	if (!*path || !side_directory(other))
+	*entry = *path ? NULL : side_file(side);
+	if (!*path || !side_directory(side))
 		return 0;
-	error = tree_walk(source, &other->directory, path, pin);
+	error = tree_walk(c->request->world->source, &side->directory, path, pin);
 	if (!error)
 		*entry = &pin->entry;
 	*blocked = error == -ENOTDIR;
 	return error == -ENOENT || error == -ENOTDIR ? 0 : error;
 }
 
-/* Whether the target has something at PATH. */
-static int is_replaced(struct checkout *c, const char *path, bool *replaced)
+static void others_release(struct checkout *c, struct others *others)
 {
-	const struct side *target = &c->target;
-	struct entry_pin pin = {0};
-	int error;
+	for (size_t i = 0; i < SITE_OTHERS_MAX; i++)
+		tree_unpin_entry(c->request->world->source, &others->pins[i]);
+}
 
-	*replaced = side_file(target);
-	if (!*path || !side_directory(target))
-		return 0;
-	error = tree_walk(c->request->world->source, &target->directory, path, &pin);
-	*replaced = !error;
-	tree_unpin_entry(c->request->world->source, &pin);
-	return error == -ENOENT || error == -ENOTDIR ? 0 : error;
+/* Note in STATES what all the known states have at PATH but the one that is being compared. */
+static int find_others(struct checkout *c, const char *path, struct others *others, struct site_states *states)
+{
+	int error = 0;
+
+	*others = (struct others){0};
+	for (size_t i = 0; !error && i <= c->halves_count; i++) {
+		const struct side *side = i ? &c->halves[i - 1] : &c->base;
+		const struct entry *entry = NULL;
+		bool blocked = false;
+
+		if (side == c->compared) {
+			/* Of those that were compared before nothing is in the way any more. */
+			states->blocked = false;
+			continue;
+		}
+		error = find_in_side(c, side, path, &others->pins[i], &entry, &blocked);
+		states->blocked |= blocked;
+		if (error || !entry)
+			continue;
+		states->others[states->others_count++] = entry;
+		if (!i)
+			others->base = entry;
+	}
+	return error;
+}
+
+/* What the target has at PATH, where nothing is wanted before something of another kind: *PIN is to be given back. */
+static int find_later(struct checkout *c, const char *path, struct entry_pin *pin, struct site_states *states)
+{
+	bool blocked;
+	int error = find_in_side(c, &c->target, path, pin, &states->later, &blocked);
+
+	/* The file of a target that is one file takes the place of whatever is there. */
+	states->replaced = states->later || side_file(&c->target);
+	return error;
 }
 
 /* One path that differs between the states that are compared. */
 static int take(struct checkout *c, const char *path, const struct entry *a, const struct entry *b)
 {
-	struct source *source = c->request->world->source;
-	struct entry_pin pin = {0};
+	const bool is_first = c->compared == &c->base;
 	struct site_states states = {.wanted = b, .own = a};
-	int answer, error = find_other(c, path, &pin, &states.other, &states.blocked);
+	struct entry_pin later = {0};
+	struct others others;
+	int answer, error = find_others(c, path, &others, &states);
 
 	if (!error && !b)
-		error = is_replaced(c, path, &states.replaced);
-	if (error) {
-		tree_unpin_entry(source, &pin);
-		return error;
-	}
-	if (c->second) {
+		error = find_later(c, path, &later, &states);
+	if (!is_first) {
 		/* Where nothing changed from the base, what the user has there is no conflict; nor where nothing is
-		 * wanted, or not yet.  The rest was met in the first comparison, unless something of the unfinished
+		 * wanted, or not yet.  The rest was met in the first comparison, unless something of an unfinished
 		 * checkout was in the way. */
-		states.keep_others = !b || (states.other && compare_entries_equal(states.other, b));
-		states.blocked = false;
+		states.keep_others = !b || (others.base && compare_entries_equal(others.base, b));
 	}
-	states.cached = !c->second;
-	answer = site_take(c->site, path, &states);
-	tree_unpin_entry(source, &pin);
+	states.cached = is_first;
+	answer = error ? error : site_take(c->site, path, &states);
+	tree_unpin_entry(c->request->world->source, &later);
+	others_release(c, &others);
 	return answer;
 }
 
@@ -229,6 +255,19 @@ static int restore(struct checkout *c)
 	return error < 0 ? error : 0;
 }
 
+/* What an unfinished checkout of ROOT may have left; one that cannot be read is none.  0 or -ENOMEM. */
+static int open_half(struct checkout *c, const struct id *root)
+{
+	const struct checkout_request *r = c->request;
+	int error;
+
+	if (id_equal(root, &r->target->root))
+		return 0;
+	error = side_open(r->world->source, root, r->target->is_file, &c->halves[c->halves_count]);
+	c->halves_count += !error;
+	return error == -ENOMEM ? error : 0;
+}
+
 static int open_sides(struct checkout *c, bool fresh, bool file_there)
 {
 	const struct checkout_request *r = c->request;
@@ -243,9 +282,11 @@ static int open_sides(struct checkout *c, bool fresh, bool file_there)
 	/* A base that cannot be read is none: then nothing is replaced that is not what it shall be. */
 	if (record->has_root && side_open(source, &record->root, r->target->is_file, &c->base) == -ENOMEM)
 		return -ENOMEM;
-	if (record->has_checkout && !id_equal(&record->checkout, &r->target->root) &&
-	    side_open(source, &record->checkout, r->target->is_file, &c->half) == -ENOMEM)
-		return -ENOMEM;
+	error = record->has_checkout ? open_half(c, &record->checkout) : 0;
+	for (unsigned i = 0; !error && i < record->before_count; i++)
+		error = open_half(c, &record->before[i]);
+	if (error)
+		return error;
 	/* Nor is one of another type than what stands there. */
 	c->base.exists &= c->base.is_file == file_there;
 	return 0;
@@ -271,23 +312,28 @@ static int find_inside(struct checkout *c)
 
 	if (error == -ENOENT)
 		error = side_has(c, &c->base);
-	if (error == -ENOENT)
-		error = side_has(c, &c->half);
+	for (size_t i = 0; error == -ENOENT && i < c->halves_count; i++)
+		error = side_has(c, &c->halves[i]);
 	return error;
 }
 
-/* Both comparisons, from the base and from what an unfinished checkout left. */
-static int three_way(struct checkout *c)
+/* Go from SIDE to the target. */
+static int pass_from(struct checkout *c, const struct side *side)
 {
-	int error = pass(c, &c->base);
+	c->compared = side;
+	return pass(c, side);
+}
 
-	/* The second looks at what the first one wrote. */
-	if (!error && c->half.exists)
+/* All comparisons, from the base and from what unfinished checkouts left. */
+static int pass_all(struct checkout *c)
+{
+	int error = pass_from(c, &c->base);
+
+	for (size_t i = 0; !error && i < c->halves_count; i++) {
+		/* Each looks at what the ones before wrote. */
 		error = site_finish(c->site, NULL, NULL);
-	if (!error && c->half.exists) {
-		c->second = true;
-		error = pass(c, &c->half);
-		c->second = false;
+		if (!error)
+			error = pass_from(c, &c->halves[i]);
 	}
 	return error;
 }
@@ -341,7 +387,7 @@ static int run(struct checkout *c, bool fresh)
 	if (unfinished && !c->request->dry)
 		error = checkout_sweep(c->request->wt, c->request->path);
 	if (!error && !in_step)
-		error = three_way(c);
+		error = pass_all(c);
 	if (!error && !in_step)
 		error = site_finish(c->site, side_directory(&c->base), side_directory(&c->target));
 	if (!error && !fresh && (in_step || unfinished || c->request->force)) {
@@ -380,7 +426,8 @@ int checkout_dataset(const struct checkout_request *request, struct checkout_res
 		error = -errno;
 	site_close(c.site);
 	side_close(source, &c.base);
-	side_close(source, &c.half);
+	for (size_t i = 0; i < c.halves_count; i++)
+		side_close(source, &c.halves[i]);
 	side_close(source, &c.target);
 	result->whole = !error && !request->dry && !*request->inside && !result->conflicts && !result->failed;
 	return error;

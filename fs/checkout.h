@@ -1,9 +1,10 @@
 /*
  * Checkout: making the files of a dataset in the work tree what a pointer says.
  *
- * File by file, three sides are compared: what the files were last in step with, what they shall be, and what is there.
- * What is there is replaced or removed only where it is one of the first two; what is missing is written; everything
- * else is left and told.  From one revision to another the cost follows what changed.
+ * File by file, three sides are compared: what the files were last in step with (or what checkouts that did not end
+ * were to make of them), what they shall be, and what is there.  What is there is replaced or removed only where it is
+ * one of the first two; what is missing is written; everything else is left and told.  From one revision to another the
+ * cost follows what changed.
  *
  * The caller holds the worktree's lock and keeps the in-step record (fs/instep.h): before anything is touched it says
  * that a checkout is under way, and after a whole one what the files are now.
@@ -13,10 +14,10 @@
 
 #include <stdatomic.h>
 
+#include "fs/git/worktree.h"
 #include "fs/instep.h"
 #include "fs/place.h"
 #include "fs/pointer.h"
-#include "fs/git/worktree.h"
 
 /* What is told of a path. */
 enum checkout_event {

@@ -112,6 +112,17 @@ int judge_compare(struct judge *j, int dirfd, const char *name, const struct sta
 	return error && (of_store || error == -ENOMEM) ? error : 0;
 }
 
+int judge_compare_others(struct judge *j, int dirfd, const char *name, const struct stat *st,
+                         const struct site_states *states, bool *same)
+{
+	int error = 0;
+
+	*same = false;
+	for (size_t i = 0; !error && !*same && i < states->others_count; i++)
+		error = judge_compare(j, dirfd, name, st, states->others[i], same);
+	return error;
+}
+
 int judge_path(struct judge *j, const char *path, const struct site_states *states, int dirfd, const char *name,
                struct stat *st, enum verdict *verdict)
 {
@@ -128,14 +139,16 @@ int judge_path(struct judge *j, const char *path, const struct site_states *stat
 		*verdict = VERDICT_SAFE;
 		return error;
 	}
-	error = judge_compare(j, dirfd, name, st, states->wanted, &same);
+	error = S_ISDIR(st->st_mode) && !states->wanted
+	            ? 0
+	            : judge_compare(j, dirfd, name, st, states->wanted ? states->wanted : states->later, &same);
 	if (error || same) {
 		*verdict = VERDICT_DONE;
 		return error;
 	}
 	error = judge_compare(j, dirfd, name, st, states->own, &same);
 	if (!error && !same)
-		error = judge_compare(j, dirfd, name, st, states->other, &same);
+		error = judge_compare_others(j, dirfd, name, st, states, &same);
 	if (same)
 		*verdict = S_ISDIR(st->st_mode) ? VERDICT_LATER : VERDICT_SAFE;
 	return error;

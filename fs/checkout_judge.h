@@ -41,4 +41,8 @@ int judge_path(struct judge *judge, const char *path, const struct site_states *
 int judge_compare(struct judge *judge, int dirfd, const char *name, const struct stat *st, const struct entry *entry,
                   bool *same);
 
+/* The same of all that may be replaced beside what is the dataset's own. */
+int judge_compare_others(struct judge *judge, int dirfd, const char *name, const struct stat *st,
+                         const struct site_states *states, bool *same);
+
 #endif

@@ -386,7 +386,7 @@ static int take_directory(struct checkout_site *s, const char *path, const char 
 		return 0;
 	if (states->wanted) {
 		/* A file of an unfinished checkout makes place. */
-		error = judge_compare(s->judge, dirfd, name, st, states->other, &same);
+		error = judge_compare_others(s->judge, dirfd, name, st, states, &same);
 		if (error)
 			return error;
 		if (!same)

@@ -11,15 +11,20 @@
 
 struct checkout_site;
 
+/* The base, and unfinished checkouts. */
+#define SITE_OTHERS_MAX (INSTEP_BEFORE_MAX + 2)
+
 /* What is known of a path: NULL is nothing. */
 struct site_states {
-	const struct entry *wanted; /* what shall stand there */
-	const struct entry *own;    /* what may be replaced */
-	const struct entry *other;  /* what may be replaced, too */
-	bool cached;                /* the stat cache tells of OWN */
-	bool keep_others;           /* what is neither is the user's, and no conflict */
-	bool replaced;              /* nothing is wanted now, but something of another kind is told next */
-	bool blocked;               /* what may be replaced has no directory above it: that is taken later */
+	const struct entry *wanted;                  /* what shall stand there */
+	const struct entry *own;                     /* what may be replaced */
+	const struct entry *others[SITE_OTHERS_MAX]; /* what may be replaced, too */
+	size_t others_count;
+	bool cached;               /* the stat cache tells of OWN */
+	bool keep_others;          /* what is neither is the user's, and no conflict */
+	bool replaced;             /* nothing is wanted now, but something of another kind is told next: */
+	const struct entry *later; /* this; NULL where it is not looked at */
+	bool blocked;              /* what may be replaced has no directory above it: that is taken later */
 };
 
 /*

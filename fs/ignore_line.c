@@ -10,7 +10,6 @@
 #include "cache/wire.h"
 #include "fs/git/git.h"
 #include "fs/info_exclude.h"
-#include "fs/instep.h"
 
 #define IGNORE_NAME ".gitignore"
 #define IGNORE_SIZE_MAX ((size_t)16 << 20)
@@ -395,22 +394,9 @@ static int remove_from_exclude(const struct worktree *wt, int info, const char *
 	return error;
 }
 
-/* info/ of the common directory; it may be a link, which the dot lets be followed. */
-static int open_info(const struct worktree *wt)
-{
-	char *path;
-	int fd;
-
-	if (asprintf(&path, "%s/info/.", repo_common_dir(wt->repo)) < 0)
-		return -ENOMEM;
-	fd = io_open(wt->io, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-	free(path);
-	return fd;
-}
-
 int ignore_line_unexclude(const struct worktree *wt, const char *path)
 {
-	int error, info = open_info(wt);
+	int error, info = info_exclude_open(wt->io, wt->repo, true);
 	char *line;
 
 	if (info < 0)
@@ -420,47 +406,4 @@ int ignore_line_unexclude(const struct worktree *wt, const char *path)
 	free(line);
 	io_close(wt->io, info);
 	return error;
-}
-
-/* What info/exclude held at first. */
-struct settling {
-	const struct worktree *wt;
-	const char *text;
-	size_t len;
-};
-
-static int settle_one(void *arg, const char *path, const struct instep *record)
-{
-	const struct settling *s = arg;
-	char *line = ignore_line_format(path);
-	bool excluded = line && ignore_line_has(s->text, s->len, line), in_index, in_head;
-	struct pointer pointer;
-	int error;
-
-	(void)record;
-	free(line);
-	if (!excluded || worktree_pointer(s->wt, path, &pointer, NULL, NULL) != -ENOENT)
-		return 0;
-	error = worktree_tracked(s->wt, NULL, path, &in_index, &in_head);
-	return error || !in_index ? error : ignore_line_unexclude(s->wt, path);
-}
-
-int ignore_line_settle(const struct worktree *wt)
-{
-	int error = 0, info = open_info(wt);
-	struct settling s = {.wt = wt};
-	void *text = NULL;
-	struct stat st;
-
-	if (info < 0)
-		return info == -ENOENT ? 0 : info;
-	if (io_stat(wt->io, info, "../worktrees", &st) == -ENOENT)
-		error = io_read_file(wt->io, info, "exclude", IGNORE_SIZE_MAX, &text, &s.len);
-	s.text = text;
-	if (!error && text)
-		error = instep_each(wt->io, wt->folder, settle_one, &s);
-	free(text);
-	io_close(wt->io, info);
-	/* One that is a link is somebody's own, and kept. */
-	return error == -ENOENT || error == -ELOOP || error == -EBADMSG ? 0 : error;
 }

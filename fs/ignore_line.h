@@ -50,10 +50,4 @@ int ignore_line_exclude(const struct worktree *wt, const char *path);
 /* Take the dataset PATH out of info/exclude.  0 or -errno. */
 int ignore_line_unexclude(const struct worktree *wt, const char *path);
 
-/*
- * Take out of info/exclude what was a dataset and is git's own on this branch, so that git sees what is new there.
- * Where there are linked worktrees, another may still need the line: it stays.  Returns 0 or -errno.
- */
-int ignore_line_settle(const struct worktree *wt);
-
 #endif

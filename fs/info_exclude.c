@@ -10,6 +10,7 @@
 #include "cache/wire.h"
 
 #define FILE_SIZE_MAX ((size_t)16 << 20)
+#define LOCK_WAIT_MS 10000
 
 /* The pattern that matches PATH alone, and a newline. */
 static void put_pattern(struct buffer *line, const char *path, bool folder)
@@ -47,7 +48,7 @@ static bool has_line(const char *text, size_t len, const struct buffer *line)
 	return false;
 }
 
-/* Add LINE to the file PATH, in one write, so that two who do so at once leave two whole lines. */
+/* Add LINE to the file PATH, in one write: where nobody can lock, two who do so at once leave two whole lines. */
 static int append_line(const char *path, const struct buffer *line)
 {
 	const struct io *io = io_system();
@@ -78,11 +79,35 @@ out:
 	return err;
 }
 
+/* Ten seconds at most, and no failure where there are no such locks (NFS). */
+static int lock_folder(const struct io *io, int folder)
+{
+	return io_lock(io, folder, true, LOCK_WAIT_MS) == -EBUSY ? -EBUSY : 0;
+}
+
+int info_exclude_open(const struct io *io, const struct repo *repo, bool lock)
+{
+	char *path;
+	int fd, err;
+
+	/* The dot lets a link be followed. */
+	if (asprintf(&path, "%s/info/.", repo_common_dir(repo)) < 0)
+		return -ENOMEM;
+	fd = io_open(io, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	free(path);
+	err = fd >= 0 && lock ? lock_folder(io, fd) : 0;
+	if (err) {
+		io_close(io, fd);
+		return err;
+	}
+	return fd;
+}
+
 int info_exclude_add(const struct repo *repo, const char *path, bool folder)
 {
 	struct buffer line = {0};
 	char *info = NULL, *file = NULL, *real = NULL;
-	int err = -ENOMEM;
+	int err = -ENOMEM, at = -1;
 
 	put_pattern(&line, path, folder);
 	if (line.failed || asprintf(&info, "%s/info", repo_common_dir(repo)) < 0) {
@@ -93,12 +118,16 @@ int info_exclude_add(const struct repo *repo, const char *path, bool folder)
 		file = NULL;
 		goto out;
 	}
-	err = io_mkdir(io_system(), AT_FDCWD, info, 0777);
+	io_mkdir(io_system(), AT_FDCWD, info, 0777);
+	at = info_exclude_open(io_system(), repo, true);
+	err = at < 0 ? at : 0;
+	if (err)
+		goto out;
 	/* Either may be a link to what several clones share. */
-	real = err && err != -EEXIST ? NULL : realpath(file, NULL);
-	if (!err || real)
-		err = append_line(real ? real : file, &line);
+	real = realpath(file, NULL);
+	err = append_line(real ? real : file, &line);
 out:
+	io_close(io_system(), at);
 	free(real);
 	free(file);
 	free(info);

@@ -145,6 +145,22 @@ static int replace(const struct io *io, int folder, const char *name, const void
 	return error ? error : io_fsync_dir(io, folder, ".");
 }
 
+void instep_begin_checkout(struct instep *record, const struct id *root)
+{
+	struct instep was = *record;
+
+	record->before_count = 0;
+	if (was.has_checkout && !id_equal(&was.checkout, root))
+		record->before[record->before_count++] = was.checkout;
+	for (unsigned i = 0; i < was.before_count && record->before_count < INSTEP_BEFORE_MAX; i++) {
+		if (!id_equal(&was.before[i], root))
+			record->before[record->before_count++] = was.before[i];
+	}
+	record->checkout = *root;
+	record->has_checkout = true;
+	record->has_replaces = false;
+}
+
 int instep_write(const struct io *io, int folder, const char *path, const struct instep *record)
 {
 	struct buffer text = {0};
@@ -155,6 +171,8 @@ int instep_write(const struct io *io, int folder, const char *path, const struct
 	put_root(&text, "root", record->has_root, &record->root);
 	put_root(&text, "replaces", record->has_replaces, &record->replaces);
 	put_root(&text, "checkout", record->has_checkout, &record->checkout);
+	for (unsigned i = 0; i < record->before_count; i++)
+		put_root(&text, "before", true, &record->before[i]);
 	buffer_append(&text, "path ", 5);
 	put_path(&text, path);
 	buffer_put8(&text, '\n');
@@ -189,6 +207,20 @@ static bool take_root(char **text, const char *key, bool *present, struct id *id
 	return !value || !id_parse(value, strlen(value), id);
 }
 
+static bool take_before(char **text, struct instep *record)
+{
+	bool more = record->has_checkout;
+	struct id id;
+
+	while (more) {
+		if (!take_root(text, "before", &more, &id) || (more && record->before_count == INSTEP_BEFORE_MAX))
+			return false;
+		if (more)
+			record->before[record->before_count++] = id;
+	}
+	return true;
+}
+
 /* Parse a whole record, in place.  *PATH points into TEXT. */
 static int parse(char *text, size_t len, char **path, struct instep *record)
 {
@@ -198,7 +230,7 @@ static int parse(char *text, size_t len, char **path, struct instep *record)
 	*record = (struct instep){0};
 	if (!take_root(&text, "root", &record->has_root, &record->root) ||
 	    !take_root(&text, "replaces", &record->has_replaces, &record->replaces) ||
-	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout))
+	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout) || !take_before(&text, record))
 		return -EBADMSG;
 	*path = take_line(&text, "path");
 	if (!*path || *text || !take_path(*path))

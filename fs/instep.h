@@ -14,6 +14,7 @@
 #include "cache/io.h"
 
 #define INSTEP_FOLDER "revfs/worktree" /* below the worktree's Git directory */
+#define INSTEP_BEFORE_MAX 8            /* of more, the oldest are forgotten */
 #define INSTEP_NAME_SIZE (ID_HEX_SIZE + 8)
 
 struct instep {
@@ -23,6 +24,9 @@ struct instep {
 	bool has_replaces;
 	struct id checkout; /* a checkout of this root began and did not end */
 	bool has_checkout;
+	/* Others began before that and did not end either: the last first. */
+	struct id before[INSTEP_BEFORE_MAX];
+	unsigned before_count; /* 0 without a checkout */
 };
 
 /*
@@ -36,6 +40,9 @@ int instep_open_folder(const struct io *io, const char *git_dir, bool create);
  * -EBADMSG where it is damaged; -errno.
  */
 int instep_read(const struct io *io, int folder, const char *path, struct instep *record);
+
+/* A checkout of ROOT begins: from now on RECORD says so, and what it said before of others that did not end. */
+void instep_begin_checkout(struct instep *record, const struct id *root);
 
 /* Replace it, durably. */
 int instep_write(const struct io *io, int folder, const char *path, const struct instep *record);

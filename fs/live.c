@@ -199,6 +199,8 @@ static int take_step(void *arg, const char *path, const struct instep *record)
 		r = tell(l, &record->replaces, "what '%s' was last in step with", path);
 	if (!r && record->has_checkout)
 		r = tell(l, &record->checkout, "what is being checked out to '%s'", path);
+	for (unsigned i = 0; !r && i < record->before_count; i++)
+		r = tell(l, &record->before[i], "what was being checked out to '%s'", path);
 	return r;
 }
 

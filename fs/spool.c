@@ -182,6 +182,7 @@ static void keep_file(struct spool *s, struct file *file)
 static int take_file(struct spool *s, const struct oid *oid, uint64_t size, struct file **file)
 {
 	struct file *made;
+	uint64_t now;
 	int r;
 
 	pthread_mutex_lock(&s->lock);
@@ -189,7 +190,13 @@ static int take_file(struct spool *s, const struct oid *oid, uint64_t size, stru
 	pthread_mutex_unlock(&s->lock);
 	if (*file)
 		return 0;
-	r = file_new(s, oid, size, &made);
+	/* What a partial clone lacks is waited for here, or not at all (repo_fetch_aside()): not by the thread that
+	 * writes, for which this one would wait. */
+	r = repo_blob_size(s->repo, oid, &now);
+	if (!r && now != size)
+		r = -EBADMSG;
+	if (!r)
+		r = file_new(s, oid, size, &made);
 	if (r)
 		return r;
 	pthread_mutex_lock(&s->lock);

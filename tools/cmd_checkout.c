@@ -7,6 +7,7 @@
 
 #include "fs/checkout.h"
 #include "fs/ignore_line.h"
+#include "fs/ignore_settle.h"
 #include "tools/checkout_keep.h"
 #include "tools/commands.h"
 #include "tools/output.h"
@@ -160,13 +161,12 @@ static int write_record(struct run *run, const struct item *item, const struct i
 /* The record says from here on that a checkout is under way. */
 static int begin(struct run *run, const struct item *item)
 {
-	struct instep record = {.has_checkout = true, .checkout = item->pointer.root};
+	struct instep record = {0};
 	int error;
 
-	if (item->dataset->has_record) {
-		record.has_root = item->dataset->record.has_root;
-		record.root = item->dataset->record.root;
-	}
+	if (item->dataset->has_record)
+		record = item->dataset->record;
+	instep_begin_checkout(&record, &item->pointer.root);
 	error = ignore_line_exclude(&run->wt, item->dataset->path);
 	if (error)
 		return fail(exit_code_of(error), "cannot note '%s' in Git's info/exclude: %s",
@@ -444,7 +444,7 @@ static int open_all(struct run *run)
 	if (error)
 		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
 	if (!run->options.given.dry_run)
-		error = ignore_line_settle(&run->wt);
+		error = ignore_settle(&run->wt, run->session.source);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
 	error = worktree_datasets(&run->wt, &run->datasets, &run->count);

@@ -10,6 +10,7 @@
 #include "cache/codec.h"
 #include "fs/checkout.h"
 #include "fs/commit.h"
+#include "fs/ignore_settle.h"
 #include "tools/commands.h"
 #include "tools/config.h"
 #include "tools/output.h"
@@ -331,7 +332,7 @@ static int take_lock(struct run *run)
 		return fail(EXIT_BUSY, "another snapshot or checkout is at work in this work tree");
 	if (error)
 		return fail(exit_code_of(error), "cannot lock the work tree: %s", error_text(error));
-	error = ignore_line_settle(&run->wt);
+	error = ignore_settle(&run->wt, run->session.source);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
 	error = commit_settle(&run->wt);

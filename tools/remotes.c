@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <syslog.h>
 
+#include "cache/aside.h"
+#include "cache/interrupt.h"
 #include "tools/aws/aws_place.h"
 #include "tools/ca_file.h"
 #include "tools/cache_place.h"
@@ -21,6 +23,7 @@
 
 #define PREFIX "remote."
 #define SUFFIX ".url"
+#define CONFIG_WAIT_MS 2000 /* for what HEAD holds of the settings, where git must fetch it */
 #define KEY_SIZE (REMOTES_NAME_MAX + 32)
 
 struct remotes {
@@ -239,6 +242,20 @@ static int find_ca_file(const struct repo *repo, const struct remote_setup *setu
 	return ca_file_find(repo, url, path);
 }
 
+uint64_t remotes_wait_ms(struct remotes *remotes)
+{
+	const uint64_t limit = interrupt_limit(CONFIG_WAIT_MS);
+	uint64_t wait = (uint64_t)remotes->wait.usual_s * 1000;
+	struct config *config;
+
+	if (!config_open(remotes->repo, &config)) {
+		wait = wait_ms(remotes, config);
+		config_close(config);
+	}
+	interrupt_unlimit(limit);
+	return wait;
+}
+
 int remotes_open_one(const struct repo *repo, const struct remotes_item *item, struct remote **remote)
 {
 	char *region = NULL, *endpoint = NULL, *ca_file = NULL;
@@ -330,8 +347,14 @@ static void open_all(struct remotes *r)
 	struct remotes_item *items = NULL;
 	struct config *config;
 	size_t count = 0;
+	struct ticket *held = ticket_held();
+	int error;
 
-	if (config_open(r->repo, &config))
+	/* Nobody asks a second time for what is found here. */
+	ticket_hold(NULL);
+	error = config_open(r->repo, &config);
+	ticket_hold(held);
+	if (error)
 		return;
 	setup.wait_ms = wait_ms(r, config);
 	if (list(r->repo, config, &items, &count))

@@ -60,6 +60,9 @@ struct remotes_wait {
 /* Before anything is read; as for a command where this is not called.  0 seconds: for ever. */
 void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
 
+/* How long reads wait; UINT64_MAX: for ever.  A setting that git would have to fetch first is not waited for long. */
+uint64_t remotes_wait_ms(struct remotes *remotes);
+
 /*
  * What to fetch with: opened at the first call, which warns of remotes that cannot be used; NULL where there are none.
  * ARG is a struct remotes, so that this can be given to source_set_fetch().

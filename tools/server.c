@@ -239,6 +239,8 @@ static int serve_repository(const struct server *server, const char *mountpoint,
 	}
 	hide_from_git(session.repo, mountpoint);
 	err = spool_open(session.repo, NULL, &spool);
+	if (!err)
+		err = repo_fetch_aside(session.repo, remotes_wait_ms(session.remotes));
 	setup.world = session.world;
 	setup.world.memory = session.memory;
 	setup.world.spool = spool;

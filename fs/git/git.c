@@ -72,6 +72,8 @@ static bool is_dropped(const char *setting, unsigned flags)
 				return true;
 	if ((flags & GIT_RUN_NO_QUESTIONS) && names_variable(setting, "GIT_TERMINAL_PROMPT"))
 		return true;
+	if ((flags & GIT_RUN_NO_FETCH) && names_variable(setting, "GIT_NO_LAZY_FETCH"))
+		return true;
 	if (flags & GIT_RUN_READING)
 		for (size_t i = 0; i < sizeof(reading_variables) / sizeof(*reading_variables); i++)
 			if (names_variable(setting, reading_variables[i]))
@@ -142,6 +144,8 @@ static int environment_init(struct environment *e, const struct git_where *where
 	}
 	if (!r && (flags & GIT_RUN_NO_QUESTIONS))
 		r = set_variable(e->list, &e->count, "GIT_TERMINAL_PROMPT", "0");
+	if (!r && (flags & GIT_RUN_NO_FETCH))
+		r = set_variable(e->list, &e->count, "GIT_NO_LAZY_FETCH", "1");
 	if (r)
 		environment_release(e);
 	return r;
@@ -164,8 +168,9 @@ static int make_actions(posix_spawn_file_actions_t *actions, const struct git_wh
 }
 
 /* Signals as a program expects them, whatever the caller's threads block or ignore. */
-static int make_attributes(posix_spawnattr_t *attributes)
+static int make_attributes(posix_spawnattr_t *attributes, unsigned flags)
 {
+	short set = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	sigset_t none, defaults;
 	int r;
 
@@ -176,8 +181,10 @@ static int make_attributes(posix_spawnattr_t *attributes)
 	r = posix_spawnattr_setsigmask(attributes, &none);
 	if (!r)
 		r = posix_spawnattr_setsigdefault(attributes, &defaults);
+	if (flags & GIT_RUN_APART)
+		set |= POSIX_SPAWN_SETSID;
 	if (!r)
-		r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+		r = posix_spawnattr_setflags(attributes, set);
 	return -r;
 }
 
@@ -205,7 +212,7 @@ int git_spawn(const struct git_where *where, const char *const *args, unsigned f
 	posix_spawnattr_init(&attributes);
 	r = make_actions(&actions, where, d);
 	if (!r)
-		r = make_attributes(&attributes);
+		r = make_attributes(&attributes, flags);
 	if (!r)
 		r = -posix_spawnp(pid, "git", &actions, &attributes, (char *const *)argv, environment.list);
 	/* A missing program and a missing folder are told apart: only one of them is mended by installing git. */

@@ -13,6 +13,7 @@ int git_child_start(struct git_child *child, const struct git_where *where, cons
 	int r;
 
 	child->pid = 0;
+	child->apart = flags & GIT_RUN_APART;
 	child->from = child->to = 0;
 	r = git_connect(true, &child->input, &d.input);
 	if (r)
@@ -144,8 +145,9 @@ int git_child_end(struct git_child *child, bool terminate)
 		return 0;
 	git_child_send_end(child);
 	close(child->output);
+	/* Before it is reaped: until then its number is that of its session alone. */
 	if (terminate)
-		kill(child->pid, SIGTERM);
+		kill(child->apart ? -child->pid : child->pid, SIGTERM);
 	status = git_reap(child->pid);
 	child->pid = 0;
 	return status;

@@ -12,6 +12,7 @@
 struct git_child {
 	pid_t pid; /* 0: none */
 	/* private: */
+	bool apart;
 	int input;  /* a socket; -1: closed */
 	int output; /* a pipe */
 	size_t from;
@@ -37,8 +38,8 @@ ssize_t git_child_line(struct git_child *child, char end, char *line, size_t siz
 /* Receive exactly LEN bytes.  Returns 0, -EPIPE where there are fewer, -EINTR, -errno. */
 int git_child_receive(struct git_child *child, void *data, size_t len);
 
-/* Close its input and output and reap it, with SIGTERM first where TERMINATE.  Allowed where there is none.  Returns
- * its exit status. */
+/* Close its input and output and reap it, with SIGTERM first where TERMINATE, for GIT_RUN_APART to all that it started,
+ * too.  Allowed where there is none.  Returns its exit status. */
 int git_child_end(struct git_child *child, bool terminate);
 
 #endif

@@ -152,7 +152,7 @@ static int list_hide(struct refs *refs, struct refs_list *list, const struct ref
 		}
 		err = repo_peel(refs->repo, &name->target, &commit);
 		/* These say nothing about the tag, and a tag that is known is not asked for again. */
-		if (err == -EINTR || err == -ENOMEM)
+		if (is_unanswered(err))
 			return err;
 		name->hidden = err == -ENOENT || err == -EINVAL;
 	}

@@ -1,43 +1,35 @@
 /*
- * Opening a repository, its readers' handles, its refs.  What objects say is in fs/git/repo_object.c.
+ * Opening a repository, its readers, its refs.  What objects say is in fs/git/repo_object.c.
  */
 #include "fs/git/repo.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "cache/checksum.h"
+#include "cache/aside.h"
 #include "fs/git/ref_table.h"
 #include "fs/git/refs_stamp.h"
+#include "fs/git/repo_pool.h"
 #include "fs/git/repo_reader.h"
 #include "fs/git/shallow.h"
 
-#define HANDLES_MAX 16
+/* Fetches at once of what a partial clone lacks: each is a handful of processes and a connection. */
+#define FETCHES_MAX 8
 
-/* A reader's open handle, and the packs that were there when it was opened. */
-struct handle {
-	void *handle;
-	uint64_t packs;
-};
-
-/* Handles that nobody uses now. */
-struct pool {
-	const struct repo_reader_ops *ops;
-	pthread_mutex_t lock; /* guards what follows */
-	struct handle idle[HANDLES_MAX];
-	unsigned count;
-};
+/* Of a struct wanted: no record's kind. */
+#define WANTED_OBJECT 0x1000
 
 struct repo {
 	struct repo_location location;
 	struct repo_settings settings;
 	mode_t shared_mode;
-	struct pool reader;
-	struct pool command; /* for what READER can't do */
+	struct repo_pool reader;
+	struct repo_pool command; /* for what READER can't do */
+	struct repo_pool held;    /* in place of READER where that would fetch and the thread may not wait */
+	struct repo_pool apart;   /* for ASIDE */
+	struct aside *aside;      /* fetches what a partial clone lacks; NULL: whoever asks waits */
 	struct refs_stamp *stamp;
 	struct shallow *shallow;
 	pthread_mutex_t refs_lock; /* guards what follows */
@@ -45,100 +37,10 @@ struct repo {
 	uint64_t refs_at;
 };
 
-static void pool_init(struct pool *pool, const struct repo_reader_ops *ops)
+static int with_handle(struct repo *repo, struct repo_pool *pool, repo_pool_call call, void *arg)
 {
-	pool->ops = ops;
-	pool->count = 0;
-	assert(ops->idle_max <= HANDLES_MAX);
-	pthread_mutex_init(&pool->lock, NULL);
-}
+	int r = repo_pool_run(pool, call, arg);
 
-static void pool_release(struct pool *pool)
-{
-	for (unsigned i = 0; i < pool->count; i++)
-		pool->ops->close(pool->idle[i].handle);
-	pthread_mutex_destroy(&pool->lock);
-}
-
-/*
- * A number for the packs and alternates of now.  A handle opened before they changed would keep packs open that a `git
- * gc` has deleted, and look for new ones only after a miss.
- */
-static uint64_t packs_now(const struct repo *repo)
-{
-	static const char *const names[] = {"pack", "info/alternates"};
-	uint64_t sum = 0, look[3];
-	struct stat st;
-	char path[4096];
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (strlen(repo->location.objects) + strlen(names[i]) + 2 > sizeof(path))
-			continue;
-		stpcpy(stpcpy(stpcpy(path, repo->location.objects), "/"), names[i]);
-		if (stat(path, &st))
-			continue;
-		look[0] = st.st_ino;
-		look[1] = (uint64_t)st.st_mtim.tv_sec;
-		look[2] = (uint64_t)st.st_mtim.tv_nsec;
-		sum = checksum_two(&sum, sizeof(sum), look, sizeof(look));
-	}
-	return sum;
-}
-
-/* A handle of the pool's, or a new one. */
-static int pool_take(struct repo *repo, struct pool *pool, bool fresh, struct handle *handle)
-{
-	uint64_t packs = packs_now(repo);
-
-	for (;;) {
-		pthread_mutex_lock(&pool->lock);
-		handle->handle = pool->count ? pool->idle[pool->count - 1].handle : NULL;
-		if (handle->handle)
-			*handle = pool->idle[--pool->count];
-		pthread_mutex_unlock(&pool->lock);
-		if (!handle->handle)
-			break;
-		if (!fresh && handle->packs == packs)
-			return 0;
-		pool->ops->close(handle->handle);
-	}
-	handle->packs = packs;
-	return pool->ops->open(&repo->location, &handle->handle);
-}
-
-static void pool_give(struct pool *pool, const struct handle *handle, bool is_good)
-{
-	bool kept = false;
-
-	pthread_mutex_lock(&pool->lock);
-	if (is_good && pool->count < pool->ops->idle_max) {
-		pool->idle[pool->count++] = *handle;
-		kept = true;
-	}
-	pthread_mutex_unlock(&pool->lock);
-	if (!kept)
-		pool->ops->close(handle->handle);
-}
-
-/* Call CALL with a handle; once more with a new one where that failed in a way that may lie in the handle. */
-typedef int (*handle_call)(const struct repo_reader_ops *ops, void *handle, void *arg);
-
-static int with_handle(struct repo *repo, struct pool *pool, handle_call call, void *arg)
-{
-	struct handle handle;
-	bool is_good;
-	int r;
-
-	for (int attempt = 0;; attempt++) {
-		r = pool_take(repo, pool, attempt > 0, &handle);
-		if (r)
-			return r;
-		r = call(pool->ops, handle.handle, arg);
-		is_good = !r || r == -ENOENT || r == -EEXIST || r == -EFBIG;
-		pool_give(pool, &handle, is_good);
-		if (is_good || attempt || r == -EINTR || r == -ENOMEM || r == -ENOPKG)
-			break;
-	}
 	/* A git that ends instead of answering met damage, or a remote that it could not reach. */
 	if (r == -EPIPE)
 		r = repo->settings.promisor ? -EIO : -EBADMSG;
@@ -181,10 +83,10 @@ static int open_reader(struct repo *repo, const struct repo_reader_ops *ops)
 {
 	int r;
 
-	pool_init(&repo->reader, ops);
+	repo_pool_init(&repo->reader, ops, &repo->location);
 	r = with_handle(repo, &repo->reader, call_settings, repo);
 	if (r)
-		pool_release(&repo->reader);
+		repo_pool_release(&repo->reader);
 	return r;
 }
 
@@ -226,7 +128,9 @@ int repo_open(const char *dir, enum repo_reader reader, struct repo **repo, char
 		goto out;
 	}
 	opened->shared_mode = shared_mode_of(opened->settings.shared);
-	pool_init(&opened->command, &repo_reader_command);
+	repo_pool_init(&opened->command, &repo_reader_command, &opened->location);
+	repo_pool_init(&opened->held, &repo_reader_held, &opened->location);
+	repo_pool_init(&opened->apart, &repo_reader_apart, &opened->location);
 	pthread_mutex_init(&opened->refs_lock, NULL);
 	*repo = opened;
 	opened = NULL;
@@ -239,8 +143,11 @@ void repo_close(struct repo *repo)
 {
 	if (!repo)
 		return;
-	pool_release(&repo->reader);
-	pool_release(&repo->command);
+	aside_close(repo->aside);
+	repo_pool_release(&repo->reader);
+	repo_pool_release(&repo->command);
+	repo_pool_release(&repo->held);
+	repo_pool_release(&repo->apart);
 	ref_table_put(repo->refs);
 	refs_stamp_close(repo->stamp);
 	shallow_close(repo->shallow);
@@ -327,13 +234,58 @@ static int call_read(const struct repo_reader_ops *ops, void *handle, void *arg)
 	return ops->read(handle, c->oid, c->limit, &c->object);
 }
 
-static int with_object(struct repo *repo, handle_call call, struct object_call *c)
+/* Have the object fetched into the repository. */
+static int bring(void *arg, const struct wanted *wanted, struct record *record, int *failure, uint64_t *until_ns)
 {
-	int r = with_handle(repo, &repo->reader, call, c);
+	struct repo *repo = arg;
+	struct oid oid;
+	struct object_call c = {.oid = &oid};
 
-	if (r == -ENOENT && repo->settings.promisor && repo->reader.ops != &repo_reader_command)
-		r = with_handle(repo, &repo->command, call, c);
+	(void)failure;
+	(void)until_ns;
+	oid_set(&oid, wanted->id.bytes, repo->location.oid_len);
+	*record = (struct record){0};
+	return with_handle(repo, &repo->apart, call_header, &c);
+}
+
+int repo_fetch_aside(struct repo *repo, uint64_t wait_ms)
+{
+	const struct aside_setup setup = {.io = io_system(),
+	                                  .wait_ms = wait_ms,
+	                                  .threads_max = FETCHES_MAX,
+	                                  .stops = true,
+	                                  .bring = bring,
+	                                  .arg = repo};
+
+	return repo->settings.promisor ? aside_open(&setup, &repo->aside) : 0;
+}
+
+/* 0 once the object was brought for the ticket of this thread; -EINPROGRESS; why it can't be had. */
+static int await_object(struct repo *repo, const struct oid *oid)
+{
+	struct wanted wanted = {.kind = WANTED_OBJECT};
+	struct record record;
+	int r;
+
+	memcpy(wanted.id.bytes, oid->bytes, oid->len);
+	r = aside_read(repo->aside, &wanted, &record);
+	if (!r)
+		free(record.data);
 	return r;
+}
+
+static int with_object(struct repo *repo, repo_pool_call call, struct object_call *c)
+{
+	bool aside = repo->aside && ticket_held();
+	bool fetches = repo->reader.ops == &repo_reader_command;
+	int r = with_handle(repo, aside && fetches ? &repo->held : &repo->reader, call, c);
+
+	if (r != -ENOENT || !repo->settings.promisor || (fetches && !aside) || c->oid->len != repo->location.oid_len)
+		return r;
+	if (!aside)
+		return with_handle(repo, &repo->command, call, c);
+	r = await_object(repo, c->oid);
+	return r ? r : with_handle(repo, &repo->held, call, c);
 }
 
 int repo_read_header(struct repo *repo, const struct oid *oid, enum object_type *type, uint64_t *size)

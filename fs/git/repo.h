@@ -34,6 +34,13 @@ enum repo_reader {
  */
 int repo_open(const char *dir, enum repo_reader reader, struct repo **repo, char **message);
 
+/*
+ * What a partial clone lacks is from now on fetched by threads of REPO's own for threads that hold a ticket
+ * (cache/aside.h): they get -EINPROGRESS, or after WAIT_MS (UINT64_MAX: never) -ETIMEDOUT.  Others wait for it
+ * themselves.  Once, before there are any.  0 or -ENOMEM.
+ */
+int repo_fetch_aside(struct repo *repo, uint64_t wait_ms);
+
 /* Close all handles and free.  No thread may be in a call.  NULL is ignored. */
 void repo_close(struct repo *repo);
 

@@ -16,18 +16,35 @@
 
 struct handle {
 	const struct repo_location *location;
+	unsigned flags;         /* enum git_run_flags of the child */
 	struct git_child child; /* started when it is first needed */
 };
 
-static int handle_open(const struct repo_location *location, void **handle)
+static int open_with(const struct repo_location *location, unsigned flags, void **handle)
 {
 	struct handle *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	h->location = location;
+	h->flags = GIT_RUN_READING | flags;
 	*handle = h;
 	return 0;
+}
+
+static int handle_open(const struct repo_location *location, void **handle)
+{
+	return open_with(location, 0, handle);
+}
+
+static int handle_open_held(const struct repo_location *location, void **handle)
+{
+	return open_with(location, GIT_RUN_NO_FETCH, handle);
+}
+
+static int handle_open_apart(const struct repo_location *location, void **handle)
+{
+	return open_with(location, GIT_RUN_APART | GIT_RUN_NO_QUESTIONS, handle);
 }
 
 static void handle_close(void *arg)
@@ -110,7 +127,7 @@ static int request(struct handle *h, const char *verb, const struct oid *oid, en
 	int len, r;
 
 	if (!h->child.pid) {
-		r = git_child_start(&h->child, &h->location->reading, args, GIT_RUN_READING);
+		r = git_child_start(&h->child, &h->location->reading, args, h->flags);
 		if (r)
 			return r;
 	}
@@ -119,6 +136,11 @@ static int request(struct handle *h, const char *verb, const struct oid *oid, en
 	if (r)
 		return r;
 	len = (int)git_child_line(&h->child, '\n', line, sizeof(line));
+	if (len == -EPIPE && (h->flags & GIT_RUN_NO_FETCH)) {
+		/* A git that may not fetch what it lacks ends. */
+		git_child_end(&h->child, true);
+		return -ENOENT;
+	}
 	if (len < 0)
 		return len;
 	rest = strchr(line, ' ');
@@ -267,4 +289,21 @@ const struct repo_reader_ops repo_reader_command = {
     .each_prefixed = each_prefixed,
     .each_ref = each_ref,
     .ref = find_ref,
+};
+
+const struct repo_reader_ops repo_reader_held = {
+    .name = "git",
+    .idle_max = 4,
+    .open = handle_open_held,
+    .close = handle_close,
+    .header = read_header,
+    .read = read_object,
+};
+
+const struct repo_reader_ops repo_reader_apart = {
+    .name = "git",
+    .idle_max = 4,
+    .open = handle_open_apart,
+    .close = handle_close,
+    .header = read_header,
 };

@@ -73,7 +73,13 @@ struct repo_reader_ops {
 extern const struct repo_reader_ops repo_reader_libgit2;
 extern const struct repo_reader_ops repo_reader_command;
 
-/* Read objects through a handle; with the command reader where a partial clone lacks it. */
+/* The same for objects alone: what this machine has, of which -ENOENT also says that git might fetch it; and for
+ * threads of our own, which ask nobody and end all that git started when they give up. */
+extern const struct repo_reader_ops repo_reader_held;
+extern const struct repo_reader_ops repo_reader_apart;
+
+/* Read objects through a handle; with the command reader where a partial clone lacks it, or as
+ * repo_fetch_aside() says. */
 int repo_read_header(struct repo *repo, const struct oid *oid, enum object_type *type, uint64_t *size);
 
 /* The whole object, as the reader's read(). */

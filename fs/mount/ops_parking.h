@@ -2,8 +2,9 @@
  * Requests that wait for a remote: parked, so that they hold memory and no thread.
  *
  * A call is worked on by whoever received it.  What it needs and no store on this machine has is fetched aside
- * (cache/aside.h); meanwhile the call is parked, and once that is there it is worked on again by one of a few threads.
- * Who is interrupted while parked is answered -EINTR after a moment's patience.
+ * (cache/aside.h), and so is what Git lacks in a partial clone (fs/git/repo.h); meanwhile the call is parked, and once
+ * that is there it is worked on again by one of a few threads. Who is interrupted while parked is answered -EINTR after
+ * a moment's patience.
  */
 #ifndef FS_OPS_PARKING_H
 #define FS_OPS_PARKING_H

@@ -134,6 +134,42 @@ static void wait_brought(unsigned count)
 	} while (!enough);
 }
 
+/* The same for what may take for ever: whether to give up is found out without the lock. */
+static int bring_or_stop(void *arg, const struct wanted *wanted, struct record *record, int *failure,
+                         uint64_t *until_ns)
+{
+	bool waits;
+
+	(void)arg;
+	(void)wanted;
+	(void)failure;
+	(void)until_ns;
+	pthread_mutex_lock(&lock);
+	brought++;
+	inside++;
+	pthread_mutex_unlock(&lock);
+	do {
+		io_sleep_ms(io_system(), 1);
+		pthread_mutex_lock(&lock);
+		waits = closed;
+		pthread_mutex_unlock(&lock);
+	} while (waits && !interrupt_pending());
+	pthread_mutex_lock(&lock);
+	inside--;
+	pthread_mutex_unlock(&lock);
+	*record = (struct record){0};
+	return waits ? -EINTR : 0;
+}
+
+static void open_stopping(uint64_t wait_ms, unsigned threads_max)
+{
+	const struct aside_setup setup = {
+	    .io = io_system(), .wait_ms = wait_ms, .threads_max = threads_max, .stops = true, .bring = bring_or_stop};
+
+	aside_close(aside);
+	assert_int_equal(aside_open(&setup, &aside), 0);
+}
+
 static void open_aside(uint64_t wait_ms)
 {
 	const struct aside_setup setup = {.io = io_system(), .wait_ms = wait_ms, .bring = bring, .arg = &lock};
@@ -276,6 +312,120 @@ static void a_wait_has_an_end(void **state)
 	assert_int_equal(aside_pending(aside), 0);
 }
 
+/* Whoever joins those who wait already is not given up with them. */
+static void each_waits_for_itself(void **state)
+{
+	struct request first = {0}, second = {0};
+
+	(void)state;
+	open_aside(1000);
+	passing = 1000000;
+	assert_int_equal(ask(&first, 1), -EINPROGRESS);
+	io_sleep_ms(io_system(), 500);
+	assert_int_equal(ask(&second, 1), -EINPROGRESS);
+	wait_ready(&first, 1);
+	assert_int_equal(ask(&first, 1), -ECONNRESET);
+	assert_int_equal(ask(&second, 1), -EINPROGRESS);
+	pthread_mutex_lock(&lock);
+	passing = 0;
+	pthread_mutex_unlock(&lock);
+	wait_ready(&second, 1);
+	assert_int_equal(ask(&second, 1), 0);
+	assert_int_equal(ask(&first, 1), -ECONNRESET);
+	assert_int_equal(first.ready, 1);
+	ticket_release(&first.ticket);
+	ticket_release(&second.ticket);
+	assert_int_equal(aside_pending(aside), 0);
+}
+
+/* Ask for N again and again until the answer is there. */
+static int answer_of(struct request *request, const struct wanted *wanted)
+{
+	struct record record;
+	int error;
+
+	request->ticket.ready = on_ready;
+	do {
+		io_sleep_ms(io_system(), 1);
+		ticket_hold(&request->ticket);
+		error = aside_read(aside, wanted, &record);
+		ticket_hold(NULL);
+	} while (error == -EINPROGRESS);
+	if (!error)
+		free(record.data);
+	return error;
+}
+
+static void what_nobody_waits_for_is_stopped(void **state)
+{
+	struct request gone = {0}, stays = {0};
+	const struct wanted wanted = number(1);
+
+	(void)state;
+	open_stopping(UINT64_MAX, 1);
+	set_closed(true);
+	assert_int_equal(ask(&gone, 1), -EINPROGRESS);
+	assert_int_equal(ask(&stays, 1), -EINPROGRESS);
+	wait_inside(1);
+	/* The one who asked first takes nobody along. */
+	ticket_release(&gone.ticket);
+	io_sleep_ms(io_system(), 20);
+	assert_int_equal(ask(&stays, 1), -EINPROGRESS);
+	set_closed(false);
+	assert_int_equal(answer_of(&stays, &wanted), 0);
+	assert_int_equal(brought, 1);
+	ticket_release(&stays.ticket);
+	set_closed(true);
+	assert_int_equal(ask(&gone, 2), -EINPROGRESS);
+	wait_inside(1);
+	ticket_release(&gone.ticket);
+	while (aside_pending(aside))
+		io_sleep_ms(io_system(), 1);
+	assert_int_equal(inside, 0);
+	assert_int_equal(gone.ready, 0);
+}
+
+/* What a thread is at, and what waits for a thread, too. */
+static void a_wait_for_what_never_ends_has_an_end(void **state)
+{
+	struct request first = {0}, queued = {0};
+	const struct wanted one = number(1), two = number(2);
+
+	(void)state;
+	open_stopping(50, 1);
+	set_closed(true);
+	assert_int_equal(ask(&first, 1), -EINPROGRESS);
+	wait_inside(1);
+	assert_int_equal(ask(&queued, 2), -EINPROGRESS);
+	assert_int_equal(answer_of(&first, &one), -ETIMEDOUT);
+	assert_int_equal(answer_of(&queued, &two), -ETIMEDOUT);
+	ticket_release(&first.ticket);
+	ticket_release(&queued.ticket);
+	while (aside_pending(aside))
+		io_sleep_ms(io_system(), 1);
+}
+
+/* A ticket may have to do with several. */
+static void a_ticket_is_let_go_of_everywhere(void **state)
+{
+	struct request request = {0};
+	struct aside *other;
+
+	(void)state;
+	assert_int_equal(ask(&request, 1), -EINPROGRESS);
+	wait_ready(&request, 1);
+	other = aside;
+	aside = NULL;
+	open_aside(UINT64_MAX);
+	/* What one has brought the other has not. */
+	assert_int_equal(ask(&request, 1), -EINPROGRESS);
+	wait_ready(&request, 2);
+	assert_int_equal(ask(&request, 1), 0);
+	ticket_release(&request.ticket);
+	assert_int_equal(brought, 2);
+	aside_close(other);
+}
+
 static void who_lets_go_is_told_nothing(void **state)
 {
 	struct request gone = {0}, stays = {0};
@@ -347,6 +497,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(failures_go_to_those_who_wait, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(passing_failures_are_tried_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_wait_has_an_end, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(each_waits_for_itself, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(what_nobody_waits_for_is_stopped, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_wait_for_what_never_ends_has_an_end, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_ticket_is_let_go_of_everywhere, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(who_lets_go_is_told_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(closing_gives_up, set_up, tear_down),

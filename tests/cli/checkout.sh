@@ -427,6 +427,31 @@ test_an_interrupted_checkout_of_files_in_step_refuses_a_snapshot() {
 	END
 }
 
+# Begun to one revision and then to another, and neither was finished: what the first wrote is not taken for an edit.
+test_what_several_unfinished_checkouts_wrote_is_no_conflict() {
+	two_revisions
+	printf 'three\n' >data/a.txt
+	revfs -q snapshot -m third
+	git tag v3
+	point_to v1
+	revfs -q checkout data/a.txt
+	[ "$(cat data/a.txt)" = one ]
+	point_to v2
+	revfs -q checkout data/sub
+	revfs -q checkout
+	assert_is v2
+	# What neither wrote is an edit still.
+	point_to v1
+	revfs -q checkout data/sub
+	point_to v3
+	echo mine >data/a.txt
+	expect revfs -q checkout data <<-'END'
+	--- stderr
+	revfs: 'data/a.txt' is neither what it was nor what it should be, and is left: move it away, or let 'revfs checkout -f' replace it
+	--- status 3
+	END
+}
+
 test_a_forced_snapshot_does_not_record_what_a_killed_checkout_left() {
 	two_revisions
 	point_to v1

@@ -514,6 +514,37 @@ test_git_sees_what_is_new_where_the_dataset_is_its_own() {
 	[ -z "$(git status --porcelain)" ]
 }
 
+# Of a branch that tracks other files in its place: git would take the dataset's for new ones.
+test_the_line_stays_while_files_of_the_dataset_lie_there() {
+	new_repo
+	mkdir data
+	echo 1 >data/tracked
+	git add .
+	git commit -q -m tracked
+	git branch own
+	git rm -q -r --cached data
+	git commit -q -m untracked
+	mkdir data/sub
+	echo 2 >data/sub/recorded
+	revfs -q snapshot -m first data
+	git switch -q own
+	[ -e data/sub/recorded ] && [ ! -e data.revfs ]
+	expect revfs checkout <<-'END'
+	no datasets
+	END
+	[ "$(grep -cx /data .git/info/exclude)" = 1 ]
+	git add -A
+	[ -z "$(git status --porcelain)" ]
+	rm -r data/sub
+	echo 3 >data/new
+	expect revfs checkout <<-'END'
+	no datasets
+	END
+	expect git status --porcelain <<-'END'
+	?? data/new
+	END
+}
+
 test_no_line_goes_into_info_exclude_where_HEAD_tracks_the_name() {
 	new_repo
 	make_data

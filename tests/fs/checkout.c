@@ -493,6 +493,36 @@ static void leftovers_of_a_killed_run_are_removed(void **state)
 	assert_string_equal(told, "");
 }
 
+/* One to B was killed, and then one to C: what either wrote is nobody's edit. */
+static void what_several_killed_checkouts_wrote_is_no_conflict(void **state)
+{
+	struct pointer a, b, c, d;
+	struct instep step;
+	struct checkout_result result;
+
+	(void)state;
+	scratch_sh("mkdir data; seq 100 >data/x; seq 100 >data/y; seq 100 >data/z");
+	a = record(NULL);
+	scratch_sh("seq 101 >data/x; seq 101 >data/y; seq 101 >data/of-b");
+	b = record(&a);
+	scratch_sh("seq 102 >data/x; seq 102 >data/y; rm data/of-b; seq 102 >data/of-c");
+	c = record(&b);
+	scratch_sh("seq 103 >data/x; seq 103 >data/y; rm data/of-c");
+	d = record(&c);
+	step = step_of(&a);
+	instep_begin_checkout(&step, &b.root);
+	instep_begin_checkout(&step, &c.root);
+	scratch_sh("seq 101 >data/x; seq 102 >data/y; seq 101 >data/of-b; seq 102 >data/of-c");
+	assert_true(check_out(&d, &step).whole);
+	scratch_sh("seq 103 | cmp - data/x; seq 103 | cmp - data/y; test $(ls data | wc -l) = 3");
+	/* To C again, and what is the user's stays. */
+	scratch_sh("seq 101 >data/x; seq 99 >data/y; seq 101 >data/of-b");
+	result = check_out(&c, &step);
+	assert_int_equal(result.conflicts, 1);
+	assert_non_null(strstr(told, "C y\n"));
+	scratch_sh("seq 102 | cmp - data/x; seq 99 | cmp - data/y; test ! -e data/of-b; seq 102 | cmp - data/of-c");
+}
+
 /* The unfinished checkout made a folder where a file shall be. */
 static void folder_of_an_unfinished_checkout_makes_place(void **state)
 {
@@ -798,7 +828,7 @@ static void assert_drift(const struct pointer *pointer, const struct tree *wante
 }
 
 struct round {
-	struct tree a, half, b; /* what it was, what was begun, what it shall be */
+	struct tree a, half, before, b; /* what it was, what was begun, last and before, what it shall be */
 	struct tree user;
 	bool has_half, force;
 };
@@ -807,8 +837,8 @@ struct round {
 static bool is_known(const struct round *r, unsigned p)
 {
 	const unsigned u = r->user.at[p];
-	bool known =
-	    u == ABSENT || u == FOLDER || u == r->a.at[p] || u == r->b.at[p] || (r->has_half && u == r->half.at[p]);
+	bool known = u == ABSENT || u == FOLDER || u == r->a.at[p] || u == r->b.at[p] ||
+	             (r->has_half && (u == r->half.at[p] || u == r->before.at[p]));
 
 	/* What is above it is in the way. */
 	for (unsigned q = 0; q < p; q++)
@@ -886,22 +916,28 @@ static void random_trees_are_checked_out(uint64_t seed, bool with_half, bool for
 	}
 	for (unsigned i = 0; i < 20; i++) {
 		const unsigned a = garden_random(&random, TREES), b = garden_random(&random, TREES),
-			       half = garden_random(&random, TREES);
-		struct round r = {
-		    .a = trees[a], .half = trees[half], .b = trees[b], .has_half = with_half, .force = force};
+			       half = garden_random(&random, TREES), before_half = garden_random(&random, TREES);
+		struct round r = {.a = trees[a],
+		                  .half = trees[half],
+		                  .before = trees[before_half],
+		                  .b = trees[b],
+		                  .has_half = with_half,
+		                  .force = force};
 		struct instep step = step_of(&pointers[a]);
 		struct checkout_request request;
 		struct checkout_result result, dry;
 		struct tree disk;
 		char *before;
 
-		put_tree(&trees[with_half && i % 2 ? half : a]);
+		put_tree(&trees[!with_half || i % 3 == 2 ? a : i % 3 ? half : before_half]);
 		if (i % 3 == 0 && !with_half)
 			record(&pointers[a]);
 		edit(&random);
 		r.user = disk_tree();
 		step.has_checkout = with_half;
 		step.checkout = pointers[half].root;
+		step.before_count = with_half;
+		step.before[0] = pointers[before_half].root;
 
 		request = request_of(&pointers[b], &step);
 		request.force = force;
@@ -976,6 +1012,7 @@ int main(void)
 	    TEST(stop_flag_ends_it),
 	    TEST(what_is_as_it_shall_be_is_no_conflict),
 	    TEST(leftovers_of_a_killed_run_are_removed),
+	    TEST(what_several_killed_checkouts_wrote_is_no_conflict),
 	    TEST(folder_of_an_unfinished_checkout_makes_place),
 	    TEST(dry_run_tells_what_would_be_done),
 	    TEST(file_too_large_for_the_disk_is_told_and_the_old_one_stays),

@@ -423,12 +423,14 @@ static void in_step_records_hold(void **state)
 	int folder;
 
 	assert_int_equal(ground_store(g, &SMALL, &record.root), 0);
-	assert_int_equal(ground_store(g, &LARGE, &record.checkout), 0);
+	assert_int_equal(ground_store(g, &LARGE, &record.before[0]), 0);
+	record.before_count = 1;
+	record.checkout = record.root;
 	folder = instep_open_folder(io_system(), git_dir, true);
 	assert_true(folder >= 0);
 	assert_int_equal(instep_write(io_system(), folder, "a", &record), 0);
 	assert_held(g, &record.root, &SMALL);
-	assert_int_equal(ground_read(g, &record.checkout, &LARGE), 0);
+	assert_int_equal(ground_read(g, &record.before[0], &LARGE), 0);
 	assert_int_equal(instep_remove(io_system(), folder, "a"), 0);
 	close(folder);
 	assert_not_held(g, &record.root, &SMALL);

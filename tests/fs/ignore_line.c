@@ -2,6 +2,7 @@
 #include "fs/ignore_line.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fs/info_exclude.h"
 #include "tests/support/fault.h"
 #include "tests/support/scratch.h"
 
@@ -282,6 +284,46 @@ static void exclude_lines_of_odd_names_go_again(void **state)
 	}
 }
 
+#define ADDERS 3
+#define ADDED 40
+
+static void *add_lines(void *arg)
+{
+	const unsigned *number = arg;
+	intptr_t failed = 0;
+
+	for (unsigned i = 0; i < ADDED; i++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/of-%u/%u", *number, i);
+		failed |= info_exclude_add(repo, path, false) != 0;
+	}
+	return (void *)failed;
+}
+
+/* Mounts and other worktrees add lines at any moment: none gets lost because another is taken out. */
+static void lines_added_meanwhile_stay(void **state)
+{
+	unsigned numbers[ADDERS];
+	pthread_t threads[ADDERS];
+	void *failed;
+
+	(void)state;
+	for (unsigned i = 0; i < ADDERS; i++) {
+		numbers[i] = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, add_lines, &numbers[i]), 0);
+	}
+	for (unsigned i = 0; i < ADDED; i++) {
+		assert_int_equal(ignore_line_exclude(&wt, "data"), 0);
+		assert_int_equal(ignore_line_unexclude(&wt, "data"), 0);
+	}
+	for (unsigned i = 0; i < ADDERS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	scratch_sh("test $(grep -c ^/of- r/.git/info/exclude) = $((3 * 40)) && ! grep -qx /data r/.git/info/exclude");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -298,6 +340,7 @@ int main(void)
 	    TEST(failing_calls_change_nothing),
 	    TEST(exclude_lines_come_and_go),
 	    TEST(exclude_lines_of_odd_names_go_again),
+	    TEST(lines_added_meanwhile_stay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

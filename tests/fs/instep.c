@@ -62,6 +62,34 @@ static void a_record_is_read_as_it_was_written(void **state)
 	}
 }
 
+/* Checkouts that did not end are known, each once, the last first, and no more than there is room for. */
+static void checkouts_begun_before_are_kept(void **state)
+{
+	struct instep record = sample(), got;
+	struct id root = {0};
+
+	(void)state;
+	instep_begin_checkout(&record, &record.checkout);
+	assert_int_equal(record.before_count, 0);
+	assert_false(record.has_replaces);
+	for (unsigned i = 0; i < INSTEP_BEFORE_MAX + 3; i++) {
+		memset(root.bytes, (int)(10 + i), ID_SIZE);
+		instep_begin_checkout(&record, &root);
+		assert_int_equal(instep_write(io, folder, "a/b", &record), 0);
+		assert_int_equal(instep_read(io, folder, "a/b", &got), 0);
+		assert_true(id_equal(&got.checkout, &root) && got.has_root && id_equal(&got.root, &record.root));
+		assert_int_equal(got.before_count, i < INSTEP_BEFORE_MAX ? i + 1 : INSTEP_BEFORE_MAX);
+		for (unsigned k = 0; k < got.before_count; k++)
+			assert_int_equal(got.before[k].bytes[5], k == i ? 3 : 9 + i - k);
+	}
+	/* One that begins again is the last. */
+	root = record.before[2];
+	instep_begin_checkout(&record, &root);
+	assert_int_equal(record.before_count, INSTEP_BEFORE_MAX);
+	for (unsigned k = 0; k < record.before_count; k++)
+		assert_false(id_equal(&record.before[k], &root));
+}
+
 static void an_absent_record_is_enoent(void **state)
 {
 	struct instep record;
@@ -205,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_record_is_read_as_it_was_written),
+	    cmocka_unit_test(checkouts_begun_before_are_kept),
 	    cmocka_unit_test(an_absent_record_is_enoent),
 	    cmocka_unit_test(a_removed_record_takes_its_stat_cache_along),
 	    cmocka_unit_test(any_path_is_told_as_it_was),

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "cache/aside.h"
 #include "fs/git/git.h"
 #include "tests/support/scratch.h"
 
@@ -639,6 +641,69 @@ static void partial_clone_fetches_what_it_lacks(void **state)
 	free(text);
 }
 
+static sem_t ready;
+
+static void note_ready(struct ticket *ticket)
+{
+	(void)ticket;
+	sem_post(&ready);
+}
+
+/* A thread that may not wait is told when it is there; who holds no ticket waits. */
+static void what_is_lacking_is_fetched_aside(void **state)
+{
+	struct oid a = id_of_expression("HEAD:a"), b = id_of_expression("HEAD:d/e/b");
+	struct ticket ticket = {.ready = note_ready};
+	uint64_t size;
+	size_t len;
+	void *data;
+
+	(void)state;
+	scratch_sh("git -C r config uploadpack.allowFilter true &&"
+	           "git clone -q --no-checkout --filter=blob:none \"file://$PWD/r\" partial");
+	open_repo("partial");
+	sem_init(&ready, 0, 0);
+	assert_int_equal(repo_fetch_aside(repo, UINT64_MAX), 0);
+	ticket_hold(&ticket);
+	assert_int_equal(repo_blob_size(repo, &a, &size), -EINPROGRESS);
+	sem_wait(&ready);
+	assert_int_equal(repo_blob_size(repo, &a, &size), 0);
+	assert_int_equal(size, 4);
+	assert_int_equal(repo_blob(repo, &a, 1000, &data, &len), 0);
+	assert_string_equal(data, "one\n");
+	free(data);
+	ticket_hold(NULL);
+	ticket_release(&ticket);
+	assert_int_equal(repo_blob_size(repo, &b, &size), 0);
+	sem_destroy(&ready);
+}
+
+static void unreachable_promisor_is_eio_aside_too(void **state)
+{
+	struct oid oid = id_of_expression("HEAD:a");
+	struct ticket ticket = {.ready = note_ready};
+	int saved = dup(2), null = open("/dev/null", O_WRONLY);
+	uint64_t size;
+
+	(void)state;
+	scratch_sh("git -C r config uploadpack.allowFilter true &&"
+	           "git clone -q --no-checkout --filter=blob:none \"file://$PWD/r\" partial && mv r gone");
+	open_repo("partial");
+	dup2(null, 2);
+	sem_init(&ready, 0, 0);
+	assert_int_equal(repo_fetch_aside(repo, UINT64_MAX), 0);
+	ticket_hold(&ticket);
+	assert_int_equal(repo_blob_size(repo, &oid, &size), -EINPROGRESS);
+	sem_wait(&ready);
+	assert_int_equal(repo_blob_size(repo, &oid, &size), -EIO);
+	ticket_hold(NULL);
+	ticket_release(&ticket);
+	sem_destroy(&ready);
+	dup2(saved, 2);
+	close(saved);
+	close(null);
+}
+
 static void unreachable_promisor_is_eio_and_absence_stays_enoent(void **state)
 {
 	struct oid oid = id_of_expression("HEAD:a");
@@ -969,6 +1034,8 @@ static int run_with(enum repo_reader which)
 	    T(environment_is_honoured_once),
 	    T(shallow_clone_ends_at_its_border),
 	    T(partial_clone_fetches_what_it_lacks),
+	    T(what_is_lacking_is_fetched_aside),
+	    T(unreachable_promisor_is_eio_aside_too),
 	    T(unreachable_promisor_is_eio_and_absence_stays_enoent),
 	    T(damaged_object_is_ebadmsg_and_others_stay_readable),
 	    T(sha256_repository_is_read),
