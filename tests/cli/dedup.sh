@@ -56,12 +56,12 @@ no_damage() {
 }
 
 test_a_changed_large_file_goes_in_part() {
-	new_clone 64M
+	new_clone 16M
 	cp data/sub/large ../before
 	change data/sub/large
 	revfs -q snapshot -m second
-	[ "$(stored)" -lt 1048576 ]
-	pushes_less_than 1048576
+	[ "$(stored)" -lt 524288 ]
+	pushes_less_than 524288
 	third_reads HEAD data/sub/large data/medium data/small
 	third_reads HEAD~1 data/medium
 	cmp ../before ../there/data/sub/large
@@ -70,8 +70,8 @@ test_a_changed_large_file_goes_in_part() {
 	change data/medium
 	change data/sub/large
 	revfs -q snapshot -m third
-	[ "$(stored)" -lt 2097152 ]
-	pushes_less_than 1048576
+	[ "$(stored)" -lt 1048576 ]
+	pushes_less_than 524288
 	third_reads HEAD data/sub/large data/medium
 }
 
