@@ -4,23 +4,30 @@
 . "${0%/*}/../cli/harness"
 . "${0%/*}/remote_world"
 
+# The same bytes in every run, so that they are cut at the same places.
+random() { # random BYTES NAME
+	head -c "$1" /dev/zero | openssl enc -aes-128-ctr -pass "pass:$2" -nosalt -iter 1 2>/dev/null
+}
+
 # A pushed dataset and a clone of it with its files, where the test stands; the clone has nothing of the data in its store.
 new_clone() { # new_clone BYTES
 	new_repo origin
 	mkdir -p data/sub
-	head -c "$1" /dev/urandom >data/sub/large
-	head -c 15000 /dev/urandom >data/medium
+	random "$1" a >data/sub/large
+	random 15000 b >data/medium
 	seq 2000 >data/small
 	revfs -q snapshot -m first data
 	push_and_clone
 	revfs -q checkout
 }
 
-# Change 4 KiB in the middle of FILE.
+# Change 4 KiB in the middle of FILE, each time to other bytes.
+CHANGES=0
 change() {
 	local size
+	CHANGES=$((CHANGES + 1))
 	size=$(stat -c %s "$1")
-	head -c 4096 /dev/urandom | dd of="$1" bs=4096 seek=$((size / 8192)) conv=notrunc status=none
+	random 4096 "change $CHANGES" | dd of="$1" bs=4096 seek=$((size / 8192)) conv=notrunc status=none
 }
 
 stored() { find .git/revfs/packs -type f -printf '%s\n' 2>/dev/null | awk '{ s += $1 } END { print s + 0 }'; }
@@ -80,13 +87,13 @@ test_any_change_goes_in_part() {
 	local before
 	new_clone 3M
 	find .git/revfs -name '*.stat' -delete
-	{ head -c 50000 /dev/urandom && cat data/sub/large; } >../longer
+	{ random 50000 d && cat data/sub/large; } >../longer
 	mv ../longer data/sub/large
 	touch data/medium
 	revfs -q snapshot -m front
 	[ "$(stored)" -lt 400000 ]
 	before=$(stored)
-	head -c 500000 /dev/urandom >>data/sub/large
+	random 500000 e >>data/sub/large
 	revfs -q snapshot -m back
 	[ $(($(stored) - before)) -lt 900000 ]
 	before=$(stored)
@@ -103,7 +110,7 @@ test_any_change_goes_in_part() {
 
 test_a_dataset_of_one_file() {
 	new_repo origin
-	head -c 3M /dev/urandom >large
+	random 3M f >large
 	revfs -q snapshot -m first large
 	push_and_clone
 	revfs -q checkout
@@ -151,8 +158,8 @@ test_what_cannot_be_relied_on_is_stored() {
 test_what_was_moved_is_relied_on() {
 	new_repo origin
 	mkdir public secret
-	head -c 2M /dev/urandom >public/a
-	head -c 200000 /dev/urandom >secret/b
+	random 2M g >public/a
+	random 200000 h >secret/b
 	revfs -q snapshot -m both public secret
 	git rm -q secret.revfs
 	git commit -q --amend -m public
@@ -192,7 +199,7 @@ test_a_pack_that_is_nowhere_is_replaced_by_what_is_here() {
 test_a_pack_that_was_lost_here_is_replaced() {
 	new_repo
 	mkdir data
-	head -c 1M /dev/urandom >data/large
+	random 1M i >data/large
 	revfs -q snapshot -m first data
 	revfs remote add lab ../store
 	find .git/revfs/packs -type f -size +500k -delete
@@ -227,8 +234,8 @@ test_a_condemned_pack_is_replaced_by_what_is_here() {
 test_a_moved_file_that_lacks_something_is_completed() {
 	new_repo origin
 	mkdir public secret
-	head -c 300000 /dev/urandom >public/a
-	head -c 300000 /dev/urandom >secret/b
+	random 300000 j >public/a
+	random 300000 k >secret/b
 	revfs -q snapshot -m both public secret
 	git tag both
 	git rm -q secret.revfs
