@@ -96,7 +96,8 @@ static bool is_known(struct digest *d, const struct batch *b, const struct step 
 
 	return !store_writer_known(d->setup.writer, RECORD_CHUNK, &chunk->id, &chunk->locator) ||
 	       is_in_old_tree(d, step, chunk) ||
-	       (d->setup.old && path && old_chunks_find(d->setup.old, path, &chunk->id, &chunk->locator));
+	       (d->setup.old && path &&
+	        old_chunks_find(d->setup.old, path, step->content.size, &chunk->id, &chunk->locator));
 }
 
 /* Hash the DATA of CHUNK and, where it is to be stored, compress it into the batch. */

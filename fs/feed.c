@@ -48,8 +48,10 @@ static int add_worker_step(struct feed *f, enum step_kind kind, const char *name
 {
 	int error = add_step(f, kind, name, len, step);
 
-	if (!error && f->paths)
+	if (!error && f->paths) {
 		batch_set_path(f->batch, *step, f->file_path);
+		(*step)->content.size = f->file_size;
+	}
 	return error;
 }
 
@@ -212,6 +214,7 @@ static int add_entry(struct feed *f, struct scan_dir *dir, const char *file, siz
 	if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
 		return f->skip_special ? 0 : add_problem(f, file, name_len, PROBLEM_SPECIAL, 0);
 	look_up(f, file, name_len, st, &known);
+	f->file_size = (uint64_t)st->st_size;
 	if (!known.same && S_ISREG(st->st_mode) && st->st_size > FEED_LARGE)
 		return add_large(f, scan_dir_fd(dir), file, name_len, st, &known);
 	error = known.same ? add_step(f, STEP_ENTRY, file, name_len, &step)

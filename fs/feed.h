@@ -45,6 +45,7 @@ struct feed {
 	struct batch *batch;
 	struct chunk_file *reader;
 	const char *file_path; /* of the present file, below the dataset */
+	uint64_t file_size;    /* and its bytes, when it was met */
 	uint16_t depth;
 	struct buffer full_path;
 };

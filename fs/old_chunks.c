@@ -31,6 +31,13 @@ struct old_list {
 	size_t packs_count, packs_room;
 };
 
+/* The files of the old folder PATH, by their sizes. */
+struct old_folder {
+	char *path; /* NULL: none */
+	struct content *files;
+	size_t count, room;
+};
+
 struct old_chunks {
 	struct pointer old;
 	struct source *outer;  /* whose remotes are asked; borrowed */
@@ -38,7 +45,8 @@ struct old_chunks {
 	struct relied *relied; /* NULL: not needed yet */
 	unsigned failures;
 	struct old_list lists[LISTS_MAX];
-	size_t next; /* the list that goes first */
+	size_t next;              /* the list that goes first */
+	struct old_folder folder; /* the last one that was looked at */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	bool busy; /* a thread is being served: everything above is its own; below the lock */
@@ -72,12 +80,20 @@ static void forget(struct old_list *list)
 	*list = (struct old_list){.path = NULL};
 }
 
+static void forget_folder(struct old_folder *folder)
+{
+	free(folder->path);
+	free(folder->files);
+	*folder = (struct old_folder){.path = NULL};
+}
+
 void old_chunks_free(struct old_chunks *o)
 {
 	if (!o)
 		return;
 	for (size_t i = 0; i < LISTS_MAX; i++)
 		forget(&o->lists[i]);
+	forget_folder(&o->folder);
 	relied_free(o->relied);
 	source_close(o->source);
 	pthread_cond_destroy(&o->idle);
@@ -159,8 +175,105 @@ static int add_chunk(void *arg, const struct list_entry *entry)
 	return 0;
 }
 
-/* The old content at PATH.  -ENOENT where there is none. */
-static int find_content(struct old_chunks *o, const char *path, struct content *content)
+/* --- contents --- */
+
+static int compare_sizes(const void *a, const void *b)
+{
+	const struct content *x = a, *y = b;
+
+	return (x->size > y->size) - (x->size < y->size);
+}
+
+static int add_file(struct old_folder *folder, const struct entry *entry)
+{
+	struct content content;
+
+	if (entry->kind != ENTRY_FILE || content_of(entry, &content) || content.form == CONTENT_INLINE)
+		return 0;
+	if (folder->count == folder->room) {
+		size_t room = folder->room ? 2 * folder->room : 64;
+		struct content *files = reallocarray(folder->files, room, sizeof(*files));
+
+		if (!files)
+			return -ENOMEM;
+		folder->files = files;
+		folder->room = room;
+	}
+	folder->files[folder->count++] = content;
+	return 0;
+}
+
+static int read_files(struct old_chunks *o, const struct directory *directory)
+{
+	struct tree_cursor cursor = {.ordinal = 0};
+	struct entry entry;
+	int error = tree_cursor_open(o->source, directory, 0, &cursor);
+
+	for (size_t i = 0; i < OLD_CHUNKS_FOLDER_MAX && !error; i++) {
+		error = tree_cursor_next(&cursor, &entry);
+		if (!error)
+			error = add_file(&o->folder, &entry);
+	}
+	tree_cursor_close(&cursor);
+	return error == -ENOENT ? 0 : error;
+}
+
+/* Read the old folder PATH; one that was not there has no files. */
+static int read_folder(struct old_chunks *o, const char *path)
+{
+	struct directory directory;
+	struct entry_pin found;
+	int error = 0;
+
+	dataset_directory(&o->old, &directory);
+	if (*path) {
+		error = tree_walk(o->source, &directory, path, &found);
+		if (!error) {
+			const bool is_folder = found.entry.kind == ENTRY_DIRECTORY;
+
+			directory_of(&found.entry, &directory);
+			tree_unpin_entry(o->source, &found);
+			error = is_folder ? 0 : -ENOTDIR;
+		}
+	}
+	if (!error)
+		error = read_files(o, &directory);
+	if (!error && o->folder.count)
+		qsort(o->folder.files, o->folder.count, sizeof(*o->folder.files), compare_sizes);
+	return error == -ENOENT || error == -ENOTDIR ? 0 : error;
+}
+
+/* The only file of SIZE bytes in the old folder where PATH is.  Of several nobody can tell which, but by their lists.
+ */
+static int find_by_size(struct old_chunks *o, const char *path, uint64_t size, struct content *content)
+{
+	const char *slash = strrchr(path, '/');
+	const struct content key = {.size = size}, *found = NULL;
+	char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
+	int error = folder ? 0 : -ENOMEM;
+
+	if (folder && o->folder.path && !strcmp(folder, o->folder.path)) {
+		free(folder);
+	} else if (folder) {
+		forget_folder(&o->folder);
+		o->folder.path = folder;
+		error = read_folder(o, folder);
+		if (error)
+			forget_folder(&o->folder);
+	}
+	if (error)
+		return error;
+	if (o->folder.count)
+		found = bsearch(&key, o->folder.files, o->folder.count, sizeof(key), compare_sizes);
+	if (!found || (found > o->folder.files && found[-1].size == size) ||
+	    (found + 1 < o->folder.files + o->folder.count && found[1].size == size))
+		return -ENOENT;
+	*content = *found;
+	return 0;
+}
+
+/* What the file at PATH, of SIZE bytes now, was.  -ENOENT where it was nothing. */
+static int find_content(struct old_chunks *o, const char *path, uint64_t size, struct content *content)
 {
 	struct directory directory;
 	struct entry_pin found;
@@ -179,6 +292,8 @@ static int find_content(struct old_chunks *o, const char *path, struct content *
 	}
 	dataset_directory(&o->old, &directory);
 	error = tree_walk(o->source, &directory, path, &found);
+	if (error == -ENOENT)
+		return find_by_size(o, path, size, content);
 	if (error)
 		return error;
 	error = content_of(&found.entry, content);
@@ -225,8 +340,8 @@ static bool find_in_list(const struct old_list *list, const struct id *id, struc
 	return found;
 }
 
-/* Whether the old content at PATH names ID.  1, 0 or -errno. */
-static int find_old(struct old_chunks *o, const char *path, const struct id *id, struct locator *locator)
+/* Whether the old content of what is at PATH names ID.  1, 0 or -errno. */
+static int find_old(struct old_chunks *o, const char *path, uint64_t size, const struct id *id, struct locator *locator)
 {
 	struct old_list *list = NULL;
 	struct content content;
@@ -238,7 +353,7 @@ static int find_old(struct old_chunks *o, const char *path, const struct id *id,
 	}
 	if (list)
 		return find_in_list(list, id, locator);
-	error = find_content(o, path, &content);
+	error = find_content(o, path, size, &content);
 	if (error)
 		return error;
 	if (content.form != CONTENT_LIST) {
@@ -256,7 +371,7 @@ static bool is_absence(int error)
 }
 
 /* find_old() in bounded time. */
-static bool look_up(struct old_chunks *o, const char *path, const struct id *id, struct locator *locator)
+static bool look_up(struct old_chunks *o, const char *path, uint64_t size, const struct id *id, struct locator *locator)
 {
 	uint64_t before;
 	int found;
@@ -264,7 +379,7 @@ static bool look_up(struct old_chunks *o, const char *path, const struct id *id,
 	if (o->failures == FAILURES_MAX)
 		return false;
 	before = interrupt_limit(OLD_CHUNKS_WAIT_MS);
-	found = find_old(o, path, id, locator);
+	found = find_old(o, path, size, id, locator);
 	interrupt_unlimit(before);
 	if (found < 0 && !is_absence(found))
 		o->failures++;
@@ -278,7 +393,8 @@ static bool is_at_remote(struct old_chunks *o, struct fetch *fetch, const struct
 	return relied_has(o->relied, RECORD_CHUNK, id, locator);
 }
 
-bool old_chunks_find(struct old_chunks *o, const char *path, const struct id *id, struct locator *locator)
+bool old_chunks_find(struct old_chunks *o, const char *path, uint64_t size, const struct id *id,
+                     struct locator *locator)
 {
 	struct fetch *fetch;
 	struct locator at;
@@ -287,7 +403,7 @@ bool old_chunks_find(struct old_chunks *o, const char *path, const struct id *id
 	begin(o);
 	/* Without remotes what is not here is nowhere. */
 	fetch = o->failures == FAILURES_MAX ? NULL : source_find_fetch(o->outer);
-	found = fetch && look_up(o, path, id, &at) && is_at_remote(o, fetch, id, &at);
+	found = fetch && look_up(o, path, size, id, &at) && is_at_remote(o, fetch, id, &at);
 	end(o);
 	if (found)
 		*locator = at;

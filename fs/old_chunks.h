@@ -8,6 +8,9 @@
  * (fs/remote/relied.h).  It is named by that same locator.  So the new revision depends on nothing on which the parent
  * does not, wherever the parent goes, and a locator that lies costs a copy of the chunk here, never the chunk.
  *
+ * Where the parent has nothing at the path, the file may have been renamed or copied: what the parent has in the same
+ * folder is looked at, where exactly one file there has that size.
+ *
  * A list that cannot be read in OLD_CHUNKS_WAIT_MS counts as empty, and after some of those no more are read.
  * Thread-safe: one thread at a time is served, the others wait for it.
  */
@@ -22,7 +25,8 @@
 struct old_chunks;
 
 #define OLD_CHUNKS_WAIT_MS 10000
-#define OLD_CHUNKS_MAX (4u << 20) /* that are looked at in one list, the first ones: about 256 GiB */
+#define OLD_CHUNKS_FOLDER_MAX 65536 /* entries of a folder that are looked at for files of a size, the first ones */
+#define OLD_CHUNKS_MAX (4u << 20)   /* that are looked at in one list, the first ones: about 256 GiB */
 
 /* Of the dataset OLD, read from the store and the remotes of SOURCE (borrowed).  Asks nothing yet.  0 or -ENOMEM. */
 int old_chunks_new(struct source *source, const struct pointer *old, struct old_chunks **chunks);
@@ -30,9 +34,10 @@ void old_chunks_free(struct old_chunks *chunks); /* NULL is ignored; no thread m
 
 /*
  * Whether the chunk ID, which the store here lacks, need not be stored: it is in the old content of the file or link
- * at PATH below the dataset ("" where it is one file), and a remote has it at *LOCATOR.  Reads the old list when PATH
- * is asked for first, and may ask remotes.
+ * at PATH below the dataset ("" where it is one file), which has SIZE bytes now, and a remote has it at *LOCATOR.
+ * Reads the old list when PATH is asked for first, and may ask remotes.
  */
-bool old_chunks_find(struct old_chunks *chunks, const char *path, const struct id *id, struct locator *locator);
+bool old_chunks_find(struct old_chunks *chunks, const char *path, uint64_t size, const struct id *id,
+                     struct locator *locator);
 
 #endif

@@ -108,6 +108,18 @@ test_any_change_goes_in_part() {
 	no_damage
 }
 
+# Another name in the same folder, and a copy there.
+test_a_renamed_file_is_named_again() {
+	new_clone 2M
+	mv data/sub/large data/sub/renamed
+	cp data/medium data/copy
+	revfs -q snapshot -m second
+	[ "$(stored)" -lt 10000 ]
+	pushes_less_than 10000
+	third_reads HEAD data/sub/renamed data/copy data/small
+	no_damage
+}
+
 test_a_dataset_of_one_file() {
 	new_repo origin
 	random 3M f >large

@@ -18,6 +18,7 @@
 
 #define CHUNKS 8
 #define LEN 20000
+#define SIZE 1 /* of a file that is none of the old ones */
 
 /* What was put at the remote: the chunks, and where they truly lie. */
 static struct dataset_world world;
@@ -113,7 +114,7 @@ static struct pointer commit(const struct list_entry *there, size_t count)
 }
 
 /* How many of the chunks are found in the old content at PATH, where the true ones are. */
-static unsigned found_at(const struct pointer *old, const char *path)
+static unsigned found_of_size(const struct pointer *old, const char *path, uint64_t size)
 {
 	struct old_chunks *o;
 	unsigned found = 0;
@@ -122,13 +123,29 @@ static unsigned found_at(const struct pointer *old, const char *path)
 	for (size_t i = 0; i < CHUNKS; i++) {
 		struct locator at;
 
-		if (!old_chunks_find(o, path, &chunks[i].id, &at))
+		if (!old_chunks_find(o, path, size, &chunks[i].id, &at))
 			continue;
 		assert_memory_equal(&at, &chunks[i].locator, sizeof(at));
 		found++;
 	}
 	old_chunks_free(o);
 	return found;
+}
+
+static unsigned found_at(const struct pointer *old, const char *path)
+{
+	return found_of_size(old, path, SIZE);
+}
+
+/* Elsewhere in the folder, with the same size: renamed, or copied. */
+static void what_the_folder_had_of_that_size_is_found(void **state)
+{
+	struct pointer old = commit(chunks, CHUNKS - 1);
+
+	(void)state;
+	assert_int_equal(found_of_size(&old, "other", (CHUNKS - 1) * LEN), CHUNKS - 1);
+	assert_int_equal(found_of_size(&old, "other", (CHUNKS - 1) * LEN + 1), 0);
+	assert_int_equal(found_of_size(&old, "below/other", (CHUNKS - 1) * LEN), 0);
 }
 
 static void what_the_path_had_is_found(void **state)
@@ -190,11 +207,11 @@ static void a_pack_that_is_gone_is_followed(void **state)
 	moved[1].now.offset++;
 	assert_int_equal(store_write_moved(world.store, &gone[0].locator.pack, moved, 2), 0);
 	assert_int_equal(old_chunks_new(source, &old, &o), 0);
-	assert_true(old_chunks_find(o, "large", &chunks[0].id, &at));
+	assert_true(old_chunks_find(o, "large", SIZE, &chunks[0].id, &at));
 	/* It goes on to be named as the old page names it. */
 	assert_memory_equal(&at, &gone[0].locator, sizeof(at));
-	assert_false(old_chunks_find(o, "large", &chunks[1].id, &at));
-	assert_false(old_chunks_find(o, "large", &chunks[2].id, &at));
+	assert_false(old_chunks_find(o, "large", SIZE, &chunks[1].id, &at));
+	assert_false(old_chunks_find(o, "large", SIZE, &chunks[2].id, &at));
 	old_chunks_free(o);
 }
 
@@ -233,7 +250,8 @@ static void *ask(void *arg)
 	for (size_t i = 0; i < 100; i++) {
 		struct locator at;
 
-		asker->found += old_chunks_find(asker->o, i % 3 ? "large" : "none", &chunks[i % CHUNKS].id, &at);
+		asker->found +=
+		    old_chunks_find(asker->o, i % 3 ? "large" : "none/none", SIZE, &chunks[i % CHUNKS].id, &at);
 	}
 	return NULL;
 }
@@ -261,6 +279,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+	    TEST(what_the_folder_had_of_that_size_is_found),
 	    TEST(what_the_path_had_is_found),
 	    TEST(a_locator_that_lies_is_no_evidence),
 	    TEST(what_is_condemned_there_is_absent),
