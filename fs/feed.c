@@ -328,7 +328,6 @@ static int single(struct feed *f)
 	int error = scan_dir_open(f->dirfd, ".", &dir);
 
 	f->file_path = "";
-
 	if (error)
 		return error;
 	if (fstatat(f->dirfd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
