@@ -134,6 +134,18 @@ struct batch_chunk *batch_chunk(struct batch *b, struct step *step)
 	return &b->chunks[b->chunks_count++];
 }
 
+void batch_set_path(struct batch *b, struct step *step, const char *path)
+{
+	step->path_at = b->names.len; /* behind the step's name, so never 0 */
+	buffer_append(&b->names, path, strlen(path) + 1);
+	b->failed |= b->names.failed;
+}
+
+const char *batch_path(const struct batch *b, const struct step *step)
+{
+	return step->path_at ? (const char *)b->names.data + step->path_at : NULL;
+}
+
 const char *batch_name(const struct batch *b, const struct step *step)
 {
 	return (const char *)b->names.data + step->name_at;

@@ -50,6 +50,7 @@ struct step {
 	uint16_t depth;    /* directories above it in the dataset */
 	uint16_t name_len; /* 0 for the one file of a dataset */
 	size_t name_at;    /* in NAMES; NUL-terminated, also where name_len is 0 */
+	size_t path_at;    /* in NAMES, of the whole path below the dataset; 0: not told */
 	struct file_stamp stamp;
 	struct content content;
 	struct content cached_content;
@@ -106,6 +107,12 @@ void batch_pin(struct batch *batch, struct step *step, struct scan_dir *dir, uin
 
 /* One more chunk of the last step that got one; NULL where memory ran out. */
 struct batch_chunk *batch_chunk(struct batch *batch, struct step *step);
+
+/* Tell the whole path of STEP below the dataset.  Memory that runs out marks the batch as failed. */
+void batch_set_path(struct batch *batch, struct step *step, const char *path);
+
+/* That path, NUL-terminated; NULL where it was not told. */
+const char *batch_path(const struct batch *batch, const struct step *step);
 
 /* The name of STEP; NUL-terminated. */
 const char *batch_name(const struct batch *batch, const struct step *step);

@@ -22,25 +22,18 @@ struct reader {
 };
 
 struct digest {
-	struct store_writer *writer;
-	int level;
-	bool outside_links;
-	const atomic_bool *cancelled;
+	struct digest_setup setup;
 	pthread_mutex_t lock; /* of FREE */
 	struct reader *free;
 };
 
-int digest_new(struct store_writer *writer, int level, bool outside_links, const atomic_bool *cancelled,
-               struct digest **digest)
+int digest_new(const struct digest_setup *setup, struct digest **digest)
 {
 	struct digest *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return -ENOMEM;
-	d->writer = writer;
-	d->level = level;
-	d->outside_links = outside_links;
-	d->cancelled = cancelled;
+	d->setup = *setup;
 	pthread_mutex_init(&d->lock, NULL);
 	*digest = d;
 	return 0;
@@ -88,19 +81,39 @@ static void give_reader(struct digest *d, struct reader *r)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Hash the DATA of CHUNK and, where it is new to the store, compress it into the batch. */
-static void digest_chunk(struct digest *d, struct batch *b, struct batch_chunk *chunk, const uint8_t *data)
+/* Whether the file of STEP is one chunk, and the same as it was in the old tree: its locator is taken from there. */
+static bool is_in_old_tree(const struct digest *d, const struct step *step, const struct batch_chunk *chunk)
+{
+	return d->setup.elsewhere && step->kind == STEP_ENTRY && step->cached &&
+	       step->cached_content.form == CONTENT_CHUNK && step->content.size == chunk->len &&
+	       id_equal(&chunk->id, &step->cached_content.id);
+}
+
+/* Whether CHUNK of STEP needs no writing. */
+static bool is_known(struct digest *d, const struct batch *b, const struct step *step, struct batch_chunk *chunk)
+{
+	const char *path = batch_path(b, step);
+
+	return !store_writer_known(d->setup.writer, RECORD_CHUNK, &chunk->id, &chunk->locator) ||
+	       is_in_old_tree(d, step, chunk) ||
+	       (d->setup.old && path &&
+	        old_chunks_find(d->setup.old, path, step->content.size, &chunk->id, &chunk->locator));
+}
+
+/* Hash the DATA of CHUNK and, where it is to be stored, compress it into the batch. */
+static void digest_chunk(struct digest *d, struct batch *b, const struct step *step, struct batch_chunk *chunk,
+                         const uint8_t *data)
 {
 	ssize_t stored;
 	unsigned codec;
 	uint8_t *out;
 
 	id_of(data, chunk->len, &chunk->id);
-	chunk->known = !store_writer_known(d->writer, RECORD_CHUNK, &chunk->id, &chunk->locator);
+	chunk->known = is_known(d, b, step, chunk);
 	if (chunk->known)
 		return;
 	out = buffer_reserve(&b->stored, codec_bound(chunk->len));
-	stored = out ? codec_encode(data, chunk->len, d->level, out, &codec) : -ENOMEM;
+	stored = out ? codec_encode(data, chunk->len, d->setup.level, out, &codec) : -ENOMEM;
 	if (stored < 0) {
 		b->failed = true;
 		return;
@@ -126,7 +139,7 @@ static int add_piece(struct digest *d, struct batch *b, struct step *step, const
 		return -ENOMEM;
 	chunk->len = piece->len;
 	chunk->count = piece->count;
-	digest_chunk(d, b, chunk, piece->data);
+	digest_chunk(d, b, step, chunk, piece->data);
 	return b->failed ? -ENOMEM : 0;
 }
 
@@ -209,7 +222,7 @@ static int read_link(struct digest *d, struct batch *b, struct step *step)
 		step->stamp = after;
 		return -EAGAIN;
 	}
-	if (!d->outside_links && leads_outside(target, step->depth)) {
+	if (!d->setup.outside_links && leads_outside(target, step->depth)) {
 		step->kind = STEP_PROBLEM;
 		step->problem = PROBLEM_OUTSIDE_LINK;
 		return 0;
@@ -247,14 +260,14 @@ void digest_batch(struct digest *d, struct batch *b)
 	for (unsigned i = 0; i < b->steps_count; i++) {
 		struct step *step = &b->steps[i];
 
-		if (b->failed || atomic_load_explicit(d->cancelled, memory_order_relaxed))
+		if (b->failed || atomic_load_explicit(d->setup.cancelled, memory_order_relaxed))
 			break;
 		if (step->kind == STEP_ENTRY && !step->same)
 			digest_entry(d, r->file, b, step);
 		for (uint32_t j = 0; step->kind == STEP_LARGE_CHUNKS && j < step->chunks && !b->failed; j++) {
 			struct batch_chunk *chunk = &b->chunks[step->chunk + j];
 
-			digest_chunk(d, b, chunk, b->raw.data + chunk->raw_at);
+			digest_chunk(d, b, step, chunk, b->raw.data + chunk->raw_at);
 		}
 	}
 	if (r)

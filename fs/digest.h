@@ -1,6 +1,6 @@
 /*
  * The second stage of a snapshot: reads the files of a batch, cuts and hashes them, and compresses the chunks that the
- * store does not have.
+ * store does not have and that are not named by the old tree either.
  *
  * Several threads digest batches at the same time.
  */
@@ -12,15 +12,21 @@
 
 #include "cache/writer.h"
 #include "fs/batch.h"
+#include "fs/old_chunks.h"
 
 struct digest;
 
-/*
- * Compress at LEVEL.  Links that lead out of the dataset become problems unless OUTSIDE_LINKS.  WRITER and CANCELLED
- * are borrowed; once the flag is true nothing more is read.  Returns 0 or -ENOMEM.
- */
-int digest_new(struct store_writer *writer, int level, bool outside_links, const atomic_bool *cancelled,
-               struct digest **digest);
+struct digest_setup {
+	struct store_writer *writer;
+	int level;              /* of compression */
+	bool outside_links;     /* links that lead out of the dataset are no problems */
+	bool elsewhere;         /* what the stat cache says of a file is in the old tree, which may lie elsewhere */
+	struct old_chunks *old; /* what need not be stored although the store lacks it; NULL: nothing */
+	const atomic_bool *cancelled; /* once true nothing more is read */
+};
+
+/* By SETUP, which is copied; what it points to is borrowed.  Returns 0 or -ENOMEM. */
+int digest_new(const struct digest_setup *setup, struct digest **digest);
 void digest_free(struct digest *digest); /* NULL is ignored; no thread may be in it */
 
 /*

@@ -43,6 +43,18 @@ static int add_step(struct feed *f, enum step_kind kind, const char *name, size_
 	return 0;
 }
 
+/* The same of one that a worker reads, or whose chunks it looks at. */
+static int add_worker_step(struct feed *f, enum step_kind kind, const char *name, size_t len, struct step **step)
+{
+	int error = add_step(f, kind, name, len, step);
+
+	if (!error && f->paths) {
+		batch_set_path(f->batch, *step, f->file_path);
+		(*step)->content.size = f->file_size;
+	}
+	return error;
+}
+
 static int submit_if_full(struct feed *f)
 {
 	const struct batch *b = f->batch;
@@ -118,7 +130,7 @@ static int add_chunk(struct feed *f, const struct chunk_piece *piece)
 	if (f->batch && f->batch->steps_count && f->batch->steps[f->batch->steps_count - 1].kind == STEP_LARGE_CHUNKS)
 		step = &f->batch->steps[f->batch->steps_count - 1];
 	else
-		error = add_step(f, STEP_LARGE_CHUNKS, "", 0, &step);
+		error = add_worker_step(f, STEP_LARGE_CHUNKS, "", 0, &step);
 	chunk = error ? NULL : batch_chunk(f->batch, step);
 	if (!chunk)
 		return error ? error : -ENOMEM;
@@ -202,9 +214,11 @@ static int add_entry(struct feed *f, struct scan_dir *dir, const char *file, siz
 	if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
 		return f->skip_special ? 0 : add_problem(f, file, name_len, PROBLEM_SPECIAL, 0);
 	look_up(f, file, name_len, st, &known);
+	f->file_size = (uint64_t)st->st_size;
 	if (!known.same && S_ISREG(st->st_mode) && st->st_size > FEED_LARGE)
 		return add_large(f, scan_dir_fd(dir), file, name_len, st, &known);
-	error = add_step(f, STEP_ENTRY, file, name_len, &step);
+	error = known.same ? add_step(f, STEP_ENTRY, file, name_len, &step)
+	                   : add_worker_step(f, STEP_ENTRY, file, name_len, &step);
 	if (error)
 		return error;
 	describe(step, st, &known);
@@ -276,6 +290,7 @@ static int add_met(struct feed *f, struct scan *scan, struct scan_step *met, boo
 		*skipped = is_directory;
 		return excluded ? 0 : add_problem(f, met->name, met->name_len, PROBLEM_DOTGIT, 0);
 	}
+	f->file_path = scan_path(scan);
 	return is_directory ? add_enter(f, met) : add_entry(f, met->dir, met->name, met->name_len, &met->st);
 }
 
@@ -312,6 +327,7 @@ static int single(struct feed *f)
 	struct stat st;
 	int error = scan_dir_open(f->dirfd, ".", &dir);
 
+	f->file_path = "";
 	if (error)
 		return error;
 	if (fstatat(f->dirfd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0)

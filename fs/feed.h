@@ -37,12 +37,15 @@ struct feed {
 	bool cache_trusted;       /* the content the cache names is in the store; else that is looked up */
 	bool full;                /* read everything, whatever the cache says */
 	bool skip_special;
+	bool paths;                    /* workers are told the whole paths of what they read */
 	const struct exclude *exclude; /* NULL: nothing */
 	const atomic_bool *cancelled;
 	unsigned dirs_max; /* directories that one batch may keep open */
 	/* Private. */
 	struct batch *batch;
 	struct chunk_file *reader;
+	const char *file_path; /* of the present file, below the dataset */
+	uint64_t file_size;    /* and its bytes, when it was met */
 	uint16_t depth;
 	struct buffer full_path;
 };

@@ -25,11 +25,12 @@ struct state {
 	struct digest *digest;
 	struct stat_cache *cache;
 	struct stat_cache_writer *new_cache;
-	struct new_tree *tree; /* NULL for a dataset that is a file */
-	bool followed;         /* `same` in the cache is the same in the old tree */
-	bool elsewhere;        /* what is in the old tree need not be in the store */
-	bool dirty;            /* the new stat cache says something that the old one does not */
-	bool whole;            /* a dataset that is a file was met */
+	struct old_chunks *old_chunks; /* NULL: what the store lacks is stored */
+	struct new_tree *tree;         /* NULL for a dataset that is a file */
+	bool followed;                 /* `same` in the cache is the same in the old tree */
+	bool elsewhere;                /* what is in the old tree need not be in the store */
+	bool dirty;                    /* the new stat cache says something that the old one does not */
+	bool whole;                    /* a dataset that is a file was met */
 	struct feed feed;
 	int feed_error;
 	struct content_builder large;
@@ -67,14 +68,6 @@ static void tell_problem(struct state *s, const struct batch *b, const struct st
 		s->path.data[len - 1] = '/';
 }
 
-/* Whether CHUNK is all that the file was in the old tree, which may lie elsewhere: its locator is taken from there. */
-static bool is_in_old_tree(const struct state *s, const struct step *step, const struct batch_chunk *chunk)
-{
-	return s->elsewhere && s->followed && step->cached && step->chunks == 1 &&
-	       step->cached_content.form == CONTENT_CHUNK && chunk->count == 1 &&
-	       id_equal(&chunk->id, &step->cached_content.id);
-}
-
 /* Add the chunks of STEP to the store and to CONTENT. */
 static int add_chunks(struct state *s, const struct batch *b, const struct step *step, struct content_builder *content)
 {
@@ -83,7 +76,7 @@ static int add_chunks(struct state *s, const struct batch *b, const struct step 
 		struct list_entry entry = {.id = chunk->id, .len = chunk->len, .count = chunk->count};
 		int error = 0;
 
-		if (!chunk->known && !is_in_old_tree(s, step, chunk))
+		if (!chunk->known)
 			error = store_writer_add(s->run->writer, &chunk->id, &chunk->header,
 			                         b->stored.data + chunk->stored_at, &chunk->locator);
 		entry.locator = chunk->locator;
@@ -335,6 +328,20 @@ static int start_thread(pthread_t *thread, void *(*run)(void *arg), void *arg)
 	return error;
 }
 
+static int new_digest(struct state *s)
+{
+	const struct digest_setup setup = {
+	    .writer = s->run->writer,
+	    .level = s->run->level,
+	    .outside_links = s->run->outside_links,
+	    .elsewhere = s->elsewhere && s->followed,
+	    .old = s->old_chunks,
+	    .cancelled = s->run->cancelled,
+	};
+
+	return digest_new(&setup, &s->digest);
+}
+
 static int run_stages(struct state *s)
 {
 	unsigned jobs = s->run->jobs, depth = jobs * 4 > DEPTH_MIN ? jobs * 4 : DEPTH_MIN;
@@ -343,7 +350,7 @@ static int run_stages(struct state *s)
 
 	error = batch_pool_new(&s->pool);
 	if (!error)
-		error = digest_new(s->run->writer, s->run->level, s->run->outside_links, s->run->cancelled, &s->digest);
+		error = new_digest(s);
 	if (!error)
 		error = pipeline_open(jobs, depth, work, s->digest, &s->pipeline);
 	if (error)
@@ -360,6 +367,7 @@ static int run_stages(struct state *s)
 	    .cache_trusted = s->feed.cache_trusted,
 	    .full = s->run->full,
 	    .skip_special = s->run->skip_special,
+	    .paths = s->old_chunks,
 	    .exclude = s->run->exclude,
 	    .cancelled = s->run->cancelled,
 	    .dirs_max = dirs_per_batch(depth),
@@ -391,10 +399,12 @@ static int open_known(struct state *s)
 	if (s->dataset->folder >= 0 && !s->run->dry)
 		stat_cache_writer_open(s->run->io, s->dataset->folder, s->dataset->stat_name, &s->run->start,
 		                       &s->new_cache);
-	if (s->dataset->is_file)
-		return 0;
 	/* What is read with --full is to be here, wherever else it is. */
-	s->elsewhere = !s->run->full && !here && s->run->source && source_has_fetch(s->run->source);
+	if (!s->run->full && s->run->source && old && old->is_file == s->dataset->is_file)
+		error = old_chunks_new(s->run->source, old, &s->old_chunks);
+	if (error || s->dataset->is_file)
+		return error;
+	s->elsewhere = !s->run->full && !here && s->run->source && source_find_fetch(s->run->source);
 	s->followed = s->feed.cache_trusted && old && !old->is_file && id_equal(&old->root, &root);
 	if (old && !old->is_file)
 		dataset_directory(old, &directory);
@@ -471,6 +481,7 @@ int snapshot_dataset(const struct snapshot_run *run, const struct snapshot_datas
 	if (s.pipeline)
 		pipeline_close(s.pipeline);
 	digest_free(s.digest);
+	old_chunks_free(s.old_chunks);
 	batch_pool_free(s.pool);
 	buffer_release(&s.path);
 	return error;

@@ -51,6 +51,15 @@ void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), v
 	source->find_arg = arg;
 }
 
+int source_open_beside(const struct source *source, struct source **beside)
+{
+	int error = source_open(source->store, source->memory, NULL, beside);
+
+	if (!error)
+		source_set_fetch(*beside, source->find, source->find_arg);
+	return error;
+}
+
 void source_close(struct source *source)
 {
 	free(source);
@@ -106,7 +115,7 @@ static int either(int local, int remote)
 	return remote == -ENOENT ? local : remote;
 }
 
-bool source_has_fetch(struct source *source)
+struct fetch *source_find_fetch(struct source *source)
 {
 	return find_fetch(source);
 }

@@ -26,11 +26,15 @@ int source_open(struct store *store, struct memory *memory, struct store_writer 
  */
 void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), void *arg);
 
-/* Whether what the store does not have may come from elsewhere. */
-bool source_has_fetch(struct source *source);
+/* What FIND answers now, borrowed: whence what the store does not have may come; NULL for nowhere. */
+struct fetch *source_find_fetch(struct source *source);
 
 /* What FIND answered last, borrowed; NULL for nothing, or where nothing was needed yet.  Waits for nothing. */
 struct fetch *source_fetch(const struct source *source);
+
+/* Another one of the same store, memory and remotes, without a writer: it may be used beside the thread to which SOURCE
+ * belongs.  Returns 0 or -ENOMEM. */
+int source_open_beside(const struct source *source, struct source **beside);
 
 /* Free; nothing may be pinned. */
 void source_close(struct source *source);

@@ -289,7 +289,7 @@ static int fail_incomplete(const struct bundle_intake *in)
 		return fail(EXIT_DAMAGED,
 		            "'%s' does not have all that its revisions need: no revision of it was taken in",
 		            shown(in->path));
-	if (source_has_fetch(in->session->source)) {
+	if (source_find_fetch(in->session->source)) {
 		inform_verbose("not all data of '%s' is in the store here: the rest is read from remotes",
 		               shown(since));
 		return EXIT_DONE;

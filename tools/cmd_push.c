@@ -192,7 +192,10 @@ static int take_pointer(void *arg, const char *path, const struct oid *oid, cons
 		run->status = fail_condemned(run);
 	else if (error == -ENODATA && run->plan.has_missing)
 		run->status =
-		    fail(EXIT_PARTIAL, "cannot push '%s': the pack %s, which has some of it, is neither here nor there",
+		    fail(EXIT_PARTIAL,
+		         "cannot push '%s': the pack %s, which has some of it, is neither here nor there: 'revfs "
+		         "fetch' brings what another remote has, 'revfs snapshot --full' stores again what the files "
+		         "in the work tree have",
 		         shown(path), pack_id_format(&run->plan.missing, hex));
 	else if (error == -ENODATA)
 		run->status = fail(EXIT_PARTIAL, "cannot push '%s': its data is neither here nor there", shown(path));

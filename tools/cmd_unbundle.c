@@ -51,7 +51,7 @@ static int look_for_root(void *arg, const char *path, const struct oid *oid, con
 		return error;
 	error = push_plan_root(&plan, pointer);
 	push_plan_release(&plan);
-	if (error != -ENODATA || !run->session.source || !source_has_fetch(run->session.source))
+	if (error != -ENODATA || !run->session.source || !source_find_fetch(run->session.source))
 		return error;
 	error =
 	    source_pin_root(run->session.source, pointer->is_file ? PAGE_FILE : PAGE_DIRECTORY, &pointer->root, &pin);

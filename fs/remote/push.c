@@ -259,7 +259,7 @@ static int put_part(struct push *p, const struct push_pack *part)
 	return error;
 }
 
-/* Of a pack that was repacked here, say there where what is needed of it went. */
+/* Of a pack that is gone, say there where what is needed of it is. */
 static int put_followed(struct push *p, const struct push_pack *pack)
 {
 	struct moved_entry *needed = calloc(pack->moved_count + 1, sizeof(*needed));
@@ -272,7 +272,7 @@ static int put_followed(struct push *p, const struct push_pack *pack)
 		if (pack->followed[i])
 			needed[count++] = pack->moved[i];
 	}
-	error = put_moved(p, &pack->id, needed, count);
+	error = count ? put_moved(p, &pack->id, needed, count) : 0;
 	free(needed);
 	return error;
 }

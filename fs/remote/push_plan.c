@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/shelf.h"
 #include "fs/page.h"
+#include "fs/remote/push_pack.h"
 
 /* A page to be read where it lies. */
 struct push_todo {
@@ -14,202 +14,6 @@ struct push_todo {
 	struct locator at;
 	size_t from; /* the pack of the page that names it; SIZE_MAX: a root */
 };
-
-int push_read_moved(struct remote_store *to, const struct pack_id *pack, struct moved_entry **entries, size_t *count)
-{
-	int error;
-
-	*entries = NULL;
-	*count = 0;
-	error = remote_store_read_moved(to, pack, entries, count);
-	return error == -ENOENT || error == -EBADMSG || error == -ENOTSUP ? 0 : error;
-}
-
-/* --- packs --- */
-
-/* Let pack BELOW be there before pack ABOVE. */
-static int add_below(struct push_plan *plan, size_t above, size_t below)
-{
-	struct push_pack *pack;
-	size_t *more;
-
-	if (above == SIZE_MAX || above == below)
-		return 0;
-	pack = &plan->packs[above];
-	for (size_t i = pack->below_count; i > 0; i--) {
-		if (pack->below[i - 1] == below)
-			return 0;
-	}
-	more = reallocarray(pack->below, pack->below_count + 1, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	pack->below = more;
-	pack->below[pack->below_count++] = below;
-	return 0;
-}
-
-/* The pack ID is needed and is not to be relied on. */
-static int refuse_pack(struct push_plan *plan, const struct pack_id *id)
-{
-	plan->needed = (struct condemned){.pack = *id};
-	return -EBUSY;
-}
-
-/* Whether all packs that the moved file of ID there leads to may be relied on. */
-static int check_moved(struct push_plan *plan, const struct pack_id *id)
-{
-	struct moved_entry *entries;
-	size_t count;
-	int error;
-
-	if (!plan->condemned || !plan->condemned->items_count)
-		return 0;
-	error = push_read_moved(plan->to, id, &entries, &count);
-	for (size_t i = 0; i < count && !error; i++) {
-		if (remote_condemned_has_pack(plan->condemned, &entries[i].now.pack))
-			error = refuse_pack(plan, &entries[i].now.pack);
-	}
-	free(entries);
-	return error;
-}
-
-/* Learn how a pack that was met for the first time stands there and here. */
-static int look_at(struct push_plan *plan, struct push_pack *pack)
-{
-	char path[REMOTE_PATH_SIZE];
-	struct remote_stat there;
-	struct pack *open;
-	int error = -ENOENT;
-
-	pack->condemned = remote_condemned_has_pack(plan->condemned, &pack->id);
-	if (!plan->to_nothing && !pack->condemned)
-		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, "", path), &there);
-	if (error != -ENOENT)
-		return error;
-	error = plan->store ? store_pin_pack(plan->store, &pack->id, &open) : -ENOENT;
-	if (!error) {
-		pack->how = PUSH_WHOLE;
-		pack->bytes = pack_size(open);
-		store_unpin_pack(plan->store, open);
-		return plan->to_nothing ? 0 : push_read_moved(plan->to, &pack->id, &pack->moved, &pack->moved_count);
-	}
-	if (error == -ENOENT && plan->store) {
-		pack->how = PUSH_MOVED;
-		error = store_read_moved(plan->store, &pack->id, &pack->moved, &pack->moved_count);
-	}
-	if (!error && pack->how == PUSH_MOVED) {
-		pack->followed = calloc(pack->moved_count + 1, sizeof(*pack->followed));
-		return pack->followed ? 0 : -ENOMEM;
-	}
-	/* It was repacked by somebody else, who brought what it became. */
-	if (error == -ENOENT && !plan->to_nothing) {
-		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, ".moved", path),
-		                    &there);
-		pack->how = PUSH_THERE;
-		if (!error)
-			error = check_moved(plan, &pack->id);
-	}
-	if (error == -ENOENT && pack->condemned)
-		return refuse_pack(plan, &pack->id);
-	if (error == -ENOENT) {
-		plan->missing = pack->id;
-		plan->has_missing = true;
-		error = -ENODATA;
-	}
-	return error;
-}
-
-/* The slot of the pack ID, or the free one where it belongs.  Ids are random. */
-static size_t *slot_of(const struct push_plan *plan, size_t *slots, size_t size, const struct pack_id *id)
-{
-	uint64_t hash;
-	size_t at;
-
-	memcpy(&hash, id->bytes, sizeof(hash));
-	at = (size_t)hash & (size - 1);
-	while (slots[at] && !pack_id_equal(&plan->packs[slots[at] - 1].id, id))
-		at = (at + 1) & (size - 1);
-	return &slots[at];
-}
-
-static int grow_slots(struct push_plan *plan)
-{
-	size_t size = plan->slots_size ? 2 * plan->slots_size : 256;
-	size_t *slots = calloc(size, sizeof(*slots));
-
-	if (!slots)
-		return -ENOMEM;
-	for (size_t i = 0; i < plan->packs_count; i++)
-		*slot_of(plan, slots, size, &plan->packs[i].id) = i + 1;
-	free(plan->slots);
-	plan->slots = slots;
-	plan->slots_size = size;
-	return 0;
-}
-
-/* The number of the pack ID, looked at where it is new. */
-static int find_pack(struct push_plan *plan, const struct pack_id *id, size_t *number)
-{
-	size_t *slot;
-	int error;
-
-	if (2 * (plan->packs_count + 1) > plan->slots_size && grow_slots(plan))
-		return -ENOMEM;
-	slot = slot_of(plan, plan->slots, plan->slots_size, id);
-	if (*slot) {
-		*number = *slot - 1;
-		return 0;
-	}
-	if (plan->packs_count == plan->packs_room) {
-		size_t room = plan->packs_room ? 2 * plan->packs_room : 64;
-		struct push_pack *packs = reallocarray(plan->packs, room, sizeof(*packs));
-
-		if (!packs)
-			return -ENOMEM;
-		plan->packs = packs;
-		plan->packs_room = room;
-	}
-	plan->packs[plan->packs_count] = (struct push_pack){.id = *id};
-	error = look_at(plan, &plan->packs[plan->packs_count]);
-	if (error) {
-		free(plan->packs[plan->packs_count].moved);
-		free(plan->packs[plan->packs_count].followed);
-		return error;
-	}
-	*number = plan->packs_count++;
-	*slot = *number + 1;
-	return 0;
-}
-
-/*
- * Follow AT to the pack that has the record now, through those that were repacked here; FROM needs all of them.
- * *NUMBER is the last one's, which may be there already.
- */
-static int settle(struct push_plan *plan, size_t from, struct locator *at, size_t *number)
-{
-	for (unsigned hop = 0; hop <= MOVED_HOPS_MAX; hop++) {
-		const struct moved_entry *entry;
-		const struct push_pack *pack;
-		int error = find_pack(plan, &at->pack, number);
-
-		if (!error)
-			error = add_below(plan, from, *number);
-		if (error)
-			return error;
-		pack = &plan->packs[*number];
-		if (pack->how != PUSH_MOVED)
-			return 0;
-		entry = moved_lookup(pack->moved, pack->moved_count, at->offset);
-		if (!entry)
-			break;
-		pack->followed[entry - pack->moved] = true;
-		from = *number;
-		*at = entry->now;
-	}
-	plan->missing = at->pack;
-	plan->has_missing = true;
-	return -ENODATA;
-}
 
 /* --- pages --- */
 
@@ -245,7 +49,7 @@ static int take_chunk(struct push_plan *plan, const struct id *id, const struct 
 		return 0;
 	error = locate(plan, RECORD_CHUNK, id, &at);
 	if (!error)
-		error = settle(plan, from, &at, &number);
+		error = push_pack_settle(plan, from, RECORD_CHUNK, id, &at, &number);
 	if (!error)
 		error = key_set_add(&plan->chunks, id);
 	if (error >= 0 && plan->exact)
@@ -308,7 +112,7 @@ static int visit(struct push_plan *plan, const struct push_todo *todo)
 		return 0;
 	error = locate(plan, RECORD_PAGE, &todo->id, &at);
 	if (!error)
-		error = settle(plan, todo->from, &at, &number);
+		error = push_pack_settle(plan, todo->from, RECORD_PAGE, &todo->id, &at, &number);
 	if (error)
 		return error;
 	if (plan->packs[number].how == PUSH_THERE)
@@ -568,8 +372,7 @@ static bool is_relied_on(const struct push_plan *plan, const struct condemned *i
 	if (item->is_root)
 		return id_set_has(&plan->known_roots, &item->root);
 	key = place_key(&(struct locator){.pack = item->pack});
-	return id_set_has(&plan->present, &key) ||
-	       (plan->slots_size && *slot_of(plan, plan->slots, plan->slots_size, &item->pack));
+	return id_set_has(&plan->present, &key) || push_pack_is_met(plan, &item->pack);
 }
 
 int push_plan_made(struct push_plan *plan, const struct pack_id *id)

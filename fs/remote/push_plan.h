@@ -21,7 +21,7 @@ enum push_how {
 	PUSH_THERE, /* nothing is to be done */
 	PUSH_WHOLE, /* the pack goes as it is: everything in it is reachable */
 	PUSH_PART,  /* what is reachable goes into a new pack, and a moved file says where */
-	PUSH_MOVED, /* it was repacked here: where its records went is to be said */
+	PUSH_MOVED, /* it is gone, repacked or lost: where its records are is to be said */
 };
 
 struct push_pack {
@@ -31,8 +31,9 @@ struct push_pack {
 	uint64_t bytes;          /* of WHOLE and PART, about */
 	struct pack_entry *keep; /* of PART, by offset */
 	size_t keep_count;
-	struct moved_entry *moved; /* of PART what the remote's moved file says already, of MOVED what ours says */
+	struct moved_entry *moved; /* of PART what the remote's moved file says already, of MOVED what is known */
 	size_t moved_count;
+	bool is_said;   /* of MOVED: the remote says that already, but for what is to be said */
 	bool *followed; /* of MOVED: which of these are needed, and are to be said there */
 	size_t *below;  /* packs that must be there before it, by number */
 	size_t below_count;

@@ -1,0 +1,43 @@
+/*
+ * The chunks that the parent revision names at a path, for a file that changed there: those that are not here but at a
+ * remote are named again, and not stored again.
+ *
+ * What is needed to name a chunk without having it: the parent revision, whose root is in the pointer file and whose
+ * pages were checked by their hashes from there on, names the same id at the same path; and that page's locator, which
+ * no hash covers, is confirmed by the pack's own index at a remote where the pack is not condemned
+ * (fs/remote/relied.h).  It is named by that same locator.  So the new revision depends on nothing on which the parent
+ * does not, wherever the parent goes, and a locator that lies costs a copy of the chunk here, never the chunk.
+ *
+ * Where the parent has nothing at the path, the file may have been renamed or copied: what the parent has in the same
+ * folder is looked at, where exactly one file there has that size.
+ *
+ * A list that cannot be read in OLD_CHUNKS_WAIT_MS counts as empty, and after some of those no more are read.
+ * Thread-safe: one thread at a time is served, the others wait for it.
+ */
+#ifndef FS_OLD_CHUNKS_H
+#define FS_OLD_CHUNKS_H
+
+#include <stdbool.h>
+
+#include "fs/pointer.h"
+#include "fs/source.h"
+
+struct old_chunks;
+
+#define OLD_CHUNKS_WAIT_MS 10000
+#define OLD_CHUNKS_FOLDER_MAX 65536 /* entries of a folder that are looked at for files of a size, the first ones */
+#define OLD_CHUNKS_MAX (4u << 20)   /* that are looked at in one list, the first ones: about 256 GiB */
+
+/* Of the dataset OLD, read from the store and the remotes of SOURCE (borrowed).  Asks nothing yet.  0 or -ENOMEM. */
+int old_chunks_new(struct source *source, const struct pointer *old, struct old_chunks **chunks);
+void old_chunks_free(struct old_chunks *chunks); /* NULL is ignored; no thread may be in it */
+
+/*
+ * Whether the chunk ID, which the store here lacks, need not be stored: it is in the old content of the file or link
+ * at PATH below the dataset ("" where it is one file), which has SIZE bytes now, and a remote has it at *LOCATOR.
+ * Reads the old list when PATH is asked for first, and may ask remotes.
+ */
+bool old_chunks_find(struct old_chunks *chunks, const char *path, uint64_t size, const struct id *id,
+                     struct locator *locator);
+
+#endif
