@@ -161,6 +161,9 @@ static int collect(struct run *run)
 	run->progress = progress_start("marking", run->gc->progress);
 	error = gc_remote_run(run->named.store, &run->gc->options, run->report);
 	progress_end(run->progress);
+	if (!error && run->report->sweep_error)
+		warn("cannot remove what pushes that were killed left at the remote '%s': %s", run->gc->name,
+		     error_text(run->report->sweep_error));
 	return error ? name_failure(run, error) : EXIT_DONE;
 }
 
