@@ -73,6 +73,33 @@ static int check_moved(struct push_plan *plan, const struct pack_id *id)
 	return error;
 }
 
+/* Whether the pack ID is here, and has another size than THERE_BYTES: *BYTES.  1, 0, -ENOMEM. */
+static int differs(struct push_plan *plan, const struct pack_id *id, uint64_t there_bytes, uint64_t *bytes)
+{
+	struct pack *open;
+	int error = plan->store ? store_pin_pack(plan->store, id, &open) : -ENOENT;
+
+	/* Ours is not here, or is the one that is damaged. */
+	if (error)
+		return error == -ENOMEM ? error : 0;
+	*bytes = pack_size(open);
+	store_unpin_pack(plan->store, open);
+	return *bytes != there_bytes;
+}
+
+/* The pack is there, of THERE_BYTES. */
+static int found_there(struct push_plan *plan, struct push_pack *pack, uint64_t there_bytes)
+{
+	int answer = differs(plan, &pack->id, there_bytes, &pack->bytes);
+
+	pack->there_bytes = there_bytes;
+	if (answer <= 0)
+		return answer;
+	pack->how = PUSH_WHOLE;
+	pack->replaces = true;
+	return 0;
+}
+
 /* Learn how a pack that was met for the first time stands there and here. */
 static int look_at(struct push_plan *plan, struct push_pack *pack)
 {
@@ -84,8 +111,11 @@ static int look_at(struct push_plan *plan, struct push_pack *pack)
 	pack->condemned = remote_condemned_has_pack(plan->condemned, &pack->id);
 	if (!plan->to_nothing && !pack->condemned)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, "", path), &there);
+	if (!error)
+		return found_there(plan, pack, there.size);
 	if (error != -ENOENT)
 		return error;
+	pack->there_bytes = UINT64_MAX;
 	error = plan->store ? store_pin_pack(plan->store, &pack->id, &open) : -ENOENT;
 	if (!error) {
 		pack->how = PUSH_WHOLE;
@@ -197,6 +227,11 @@ static int settle(struct push_plan *plan, size_t from, struct locator *at, size_
 		if (error)
 			return error;
 		pack = &plan->packs[*number];
+		if (pack->how == PUSH_THERE && (uint64_t)at->offset + at->stored_len > pack->there_bytes) {
+			plan->cut = pack->id;
+			plan->has_cut = true;
+			return -ENODATA;
+		}
 		if (pack->how != PUSH_MOVED)
 			return 0;
 		entry = moved_lookup(pack->moved, pack->moved_count, at->offset);
@@ -438,6 +473,7 @@ static int is_there(struct push_plan *plan, const struct pack_id *id)
 	char path[REMOTE_PATH_SIZE];
 	struct remote_stat there;
 	const struct id key = place_key(&(struct locator){.pack = *id});
+	uint64_t bytes;
 	int error = id_set_add(&plan->asked, &key);
 
 	if (error <= 0)
@@ -445,6 +481,8 @@ static int is_there(struct push_plan *plan, const struct pack_id *id)
 	if (remote_condemned_has_pack(plan->condemned, id))
 		return 0;
 	error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, "", path), &there);
+	if (!error && differs(plan, id, there.size, &bytes) > 0)
+		return 0;
 	if (error == -ENOENT)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, ".moved", path), &there);
 	if (error)
@@ -475,8 +513,12 @@ static int decide(struct push_plan *plan, struct push_pack *pack)
 	uint64_t bytes = 0;
 	size_t all, reachable = 0, kept = 0;
 	struct pack *open;
-	int error = store_pin_pack(plan->store, &pack->id, &open);
+	int error;
 
+	/* It was published. */
+	if (pack->replaces)
+		return 0;
+	error = store_pin_pack(plan->store, &pack->id, &open);
 	if (error)
 		return error;
 	all = pack_count(open);
