@@ -9,6 +9,7 @@
 #include "cache/pins.h"
 #include "cache/wire.h"
 #include "fs/remote/prefetch.h"
+#include "tools/cache_fit.h"
 #include "tools/cache_place.h"
 #include "tools/commands.h"
 #include "tools/output.h"
@@ -26,7 +27,8 @@ struct run {
 	struct progress *progress;
 	struct outcome outcome;
 	json_t *list; /* of pins, for JSON */
-	int wanted;   /* of progress */
+	bool dry_run;
+	int wanted; /* of progress */
 };
 
 /* --- the list --- */
@@ -153,6 +155,7 @@ static int pin_one(struct run *run, const char *argument)
 {
 	struct lack lack = {.store = run->session.store, .fetch = remotes_fetch(run->session.remotes)};
 	struct parts parts = {0};
+	char size[32];
 	struct target target = {0};
 	struct place place;
 	int status = session_target(&run->session, argument, &target);
@@ -165,8 +168,12 @@ static int pin_one(struct run *run, const char *argument)
 	if (!status)
 		status = parts_take(&run->session, &parts, &lack);
 	if (!status)
+		cache_fit_warn(run->cached, cache_fit_wanted(&lack), true);
+	if (!status && run->dry_run && !globals.quiet)
+		printf("%s: %s would be kept\n", shown(argument), output_size(cache_fit_wanted(&lack), size));
+	if (!status && !run->dry_run)
 		status = write_pin(run, &target, &lack, &parts);
-	if (!status)
+	if (!status && !run->dry_run)
 		status = bring(run, &target, &place);
 	lack_release(&lack);
 	parts_release(&parts);
@@ -197,6 +204,7 @@ static int pin(int argc, char **argv)
 {
 	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'n'},
 	    {"json", no_argument, NULL, JSON},
 	    {"progress", no_argument, NULL, PROGRESS},
 	    {"no-progress", no_argument, NULL, NO_PROGRESS},
@@ -205,8 +213,10 @@ static int pin(int argc, char **argv)
 	struct run run = {.wanted = -1};
 	int option, status;
 
-	while ((option = command_option(&command_pin, argc, argv, "", options)) != -1) {
-		if (option == JSON)
+	while ((option = command_option(&command_pin, argc, argv, "n", options)) != -1) {
+		if (option == 'n')
+			run.dry_run = true;
+		else if (option == JSON)
 			globals.json = true;
 		else
 			run.wanted = option == PROGRESS;
@@ -225,7 +235,7 @@ static int pin(int argc, char **argv)
 const struct command command_pin = {
     .name = "pin",
     .run = pin,
-    .usage = "revfs pin [--json] [--progress] REV[:PATH]...\n"
+    .usage = "revfs pin [-n] [--json] [--progress] REV[:PATH]...\n"
 	     "revfs pin [--json]",
     .summary = "keep revisions in the cache",
 };

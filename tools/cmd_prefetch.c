@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "fs/remote/prefetch.h"
+#include "tools/cache_fit.h"
 #include "tools/commands.h"
 #include "tools/mounted.h"
 #include "tools/output.h"
+#include "tools/parts.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/stop.h"
@@ -20,6 +22,7 @@
 
 struct options {
 	unsigned jobs;
+	bool dry_run;
 	int progress;
 };
 
@@ -28,6 +31,7 @@ struct run {
 	struct session session;
 	struct mounted *mounted; /* of arguments that are paths in a mount; NULL: none are */
 	size_t count;
+	struct cached *cached;
 	struct prefetch *prefetch;
 	struct prefetch_result result;
 	struct progress *progress;
@@ -39,6 +43,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 {
 	enum { JSON = COMMAND_LONG, PROGRESS, NO_PROGRESS };
 	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'n'},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {"json", no_argument, NULL, JSON},
 	    {"progress", no_argument, NULL, PROGRESS},
@@ -48,11 +53,13 @@ static int parse_options(int argc, char **argv, struct options *o)
 	int option, status;
 
 	*o = (struct options){.jobs = JOBS_DEFAULT, .progress = -1};
-	while ((option = command_option(&command_prefetch, argc, argv, "j:", options)) != -1) {
+	while ((option = command_option(&command_prefetch, argc, argv, "nj:", options)) != -1) {
 		if (option == 'j') {
 			status = command_jobs(optarg, &o->jobs);
 			if (status)
 				return status;
+		} else if (option == 'n') {
+			o->dry_run = true;
 		} else if (option == JSON) {
 			globals.json = true;
 		} else {
@@ -136,17 +143,40 @@ static int open_prefetch(struct run *run)
 	    .arg = run,
 	};
 	struct remote_store *const *stores;
-	struct cached *cached;
 
 	setup.fetch = remotes_fetch(run->session.remotes);
 	if (!setup.fetch)
 		return fail(EXIT_NOT_FOUND, "there is no remote: 'revfs remote add NAME URL' names one");
-	remotes_stores(run->session.remotes, &stores, &cached);
-	if (!cached)
+	remotes_stores(run->session.remotes, &stores, &run->cached);
+	if (!run->cached)
 		return fail(EXIT_REFUSED, "there is no cache: 'git config revfs.cacheDir DIR' says where one may be");
 	if (prefetch_open(&setup, &run->prefetch))
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	return EXIT_DONE;
+}
+
+static const char *argument_of(const struct run *run, char **arguments, size_t i)
+{
+	return run->mounted ? run->mounted[i].target : arguments[i];
+}
+
+/* Expanded it is too much for the cache: find what it takes as records.  What fails is told by the work itself. */
+static int warn_of_size(struct run *run, char **arguments)
+{
+	struct lack lack = {.store = run->session.store, .fetch = remotes_fetch(run->session.remotes)};
+	struct parts parts = {0};
+	int status = EXIT_DONE, error = 0;
+
+	lack.stores_count = remotes_stores(run->session.remotes, &lack.stores, NULL);
+	for (size_t i = 0; i < run->count && !status; i++)
+		status = parts_add(&run->session, argument_of(run, arguments, i), &parts, NULL, NULL);
+	for (size_t i = 0; i < parts.count && !status && error != -EINTR && error != -ENOMEM; i++)
+		error = lack_take(&lack, &parts.list[i].lack);
+	if (!status)
+		cache_fit_warn(run->cached, cache_fit_wanted(&lack), false);
+	lack_release(&lack);
+	parts_release(&parts);
+	return status ? status : error == -EINTR ? stop_status() : EXIT_DONE;
 }
 
 static int run_all(struct run *run, char **arguments)
@@ -155,11 +185,19 @@ static int run_all(struct run *run, char **arguments)
 	int error, status = open_prefetch(run);
 
 	for (size_t i = 0; i < run->count && !status; i++)
-		status = collect(run, run->mounted ? run->mounted[i].target : arguments[i]);
+		status = collect(run, argument_of(run, arguments, i));
 	if (status)
 		return status;
-	run->progress = progress_start("prefetching", run->options.progress);
 	prefetch_measure(run->prefetch, &files, &bytes);
+	if (bytes > cached_limit(run->cached))
+		status = warn_of_size(run, arguments);
+	if (status)
+		return status;
+	if (run->options.dry_run) {
+		run->result = (struct prefetch_result){.files = files, .bytes = bytes};
+		return EXIT_DONE;
+	}
+	run->progress = progress_start("prefetching", run->options.progress);
 	progress_total(run->progress, files, bytes);
 	error = prefetch_run(run->prefetch, &run->result);
 	progress_end(run->progress);
@@ -195,13 +233,16 @@ static void report(struct run *run)
 	char files[32], bytes[32], here[32], wire[32];
 
 	if (globals.json) {
-		output_json(stdout,
-		            json_pack("{sIsIsIsIsIsf}", "files", (json_int_t)r->files, "bytes", (json_int_t)r->bytes,
-		                      "here_bytes", (json_int_t)r->here_bytes, "received_bytes", (json_int_t)came,
-		                      "failed", (json_int_t)r->failed, "seconds", seconds));
+		output_json(stdout, json_pack("{sbsIsIsIsIsIsf}", "dry_run", run->options.dry_run, "files",
+		                              (json_int_t)r->files, "bytes", (json_int_t)r->bytes, "here_bytes",
+		                              (json_int_t)r->here_bytes, "received_bytes", (json_int_t)came, "failed",
+		                              (json_int_t)r->failed, "seconds", seconds));
 		return;
 	}
-	if (!globals.quiet)
+	if (run->options.dry_run && !globals.quiet)
+		printf("%s files, %s; nothing was brought\n", output_count(r->files, files),
+		       output_size(r->bytes, bytes));
+	else if (!globals.quiet)
 		printf("%s files, %s, and %s that the store has; %s received, %.2f s\n", output_count(r->files, files),
 		       output_size(r->bytes, bytes), output_size(r->here_bytes, here), output_size(came, wire),
 		       seconds);
@@ -239,7 +280,7 @@ static int prefetch(int argc, char **argv)
 const struct command command_prefetch = {
     .name = "prefetch",
     .run = prefetch,
-    .usage = "revfs prefetch [--jobs N] [--json] [--progress] REV[:PATH]...\n"
-	     "revfs prefetch [--jobs N] [--json] [--progress] PATH_IN_A_MOUNT...",
+    .usage = "revfs prefetch [-n] [--jobs N] [--json] [--progress] REV[:PATH]...\n"
+	     "revfs prefetch [-n] [--jobs N] [--json] [--progress] PATH_IN_A_MOUNT...",
     .summary = "bring what revisions need into the cache",
 };
