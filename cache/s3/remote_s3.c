@@ -250,6 +250,11 @@ static int bucket_sweep(void *state, time_t before, bool dry, struct remote_unfi
 	return s3_unfinished_sweep(state, before, dry, swept);
 }
 
+static void bucket_why(void *state, char why[REMOTE_WHY_SIZE])
+{
+	s3_why(state, why);
+}
+
 const struct remote_kind remote_kind_s3 = {
     .name = "s3",
     .open = bucket_open,
@@ -260,4 +265,5 @@ const struct remote_kind remote_kind_s3 = {
     .remove = bucket_remove,
     .list = bucket_list,
     .sweep = bucket_sweep,
+    .why = bucket_why,
 };

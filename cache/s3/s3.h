@@ -28,6 +28,9 @@ const struct io *s3_io(const struct s3 *s3);
 /* What keys of the store begin with, borrowed. */
 const char *s3_prefix(const struct s3 *s3);
 
+/* As remote_why(): why credentials could not be found, or what the service said. */
+void s3_why(struct s3 *s3, char why[REMOTE_WHY_SIZE]);
+
 /* Whether the service was found to know no conditions, or is from now on. */
 bool s3_lacks_conditions(struct s3 *s3);
 

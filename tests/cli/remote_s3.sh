@@ -122,7 +122,7 @@ test_who_may_not_is_told() {
 	plan 'any 403:AccessDenied'
 	expect revfs push <<-'END'
 	--- stderr
-	revfs: cannot use the remote 'lab' (s3://lab/some/where): not authorised
+	revfs: cannot use the remote 'lab' (s3://lab/some/where): not authorised: no credentials were found, and the service answers 403 AccessDenied
 	--- status 6
 	END
 }
