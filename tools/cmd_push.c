@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/git/git.h"
 #include "fs/history.h"
 #include "fs/remote/push.h"
 #include "fs/remote/pushed.h"
@@ -17,6 +16,7 @@
 #include "tools/session.h"
 #include "tools/shown.h"
 #include "tools/stop.h"
+#include "tools/trust.h"
 #include "tools/url.h"
 
 #define LOCK_WAIT_MS 10000
@@ -32,7 +32,7 @@ struct run {
 	struct session session;
 	struct remotes_item *items;
 	size_t items_count;
-	const struct remotes_item *item;
+	struct remotes_item *item;
 	struct remote *remote;
 	struct remote_store *to;
 	int lock;
@@ -85,7 +85,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 /* --- which remote --- */
 
-static const struct remotes_item *find_item(const struct run *run, const char *name)
+static struct remotes_item *find_item(const struct run *run, const char *name)
 {
 	for (size_t i = 0; i < run->items_count; i++) {
 		if (!strcmp(run->items[i].name, name))
@@ -94,12 +94,10 @@ static const struct remotes_item *find_item(const struct run *run, const char *n
 	return NULL;
 }
 
-/* A URL that only the shared file names is somebody else's word: data goes there once the user said so. */
+/* A place that only the shared file names is somebody else's word: data goes there once the user said so. */
 static int confirm(struct run *run)
 {
-	char key[REMOTES_NAME_MAX + 32], answer[8] = "";
-	const char *args[] = {"config", "--local", key, run->item->url, NULL};
-	struct git_run git = {.where = repo_where(run->session.repo), .args = args, .flags = GIT_RUN_READING};
+	char answer[8] = "";
 	int error;
 
 	if (!run->item->tracked || run->options.dry_run)
@@ -109,7 +107,7 @@ static int confirm(struct run *run)
 		        "'"
 		        ".revfs/config"
 		        "' names '%s' for the remote '%s'.  Push there? [y/N] ",
-		        url_shown(run->item->url), run->item->name);
+		        trust_shown(run->item), run->item->name);
 		if (!fgets(answer, sizeof(answer), stdin))
 			answer[0] = '\0';
 	}
@@ -117,13 +115,10 @@ static int confirm(struct run *run)
 		return fail(EXIT_REFUSED,
 		            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' pushes "
 		            "there, now and later",
-		            url_shown(run->item->url), run->item->name);
-	snprintf(key, sizeof(key), "revfs.remote.%s.url", run->item->name);
-	error = git_run(&git);
-	if (!error && git.status)
-		warn("cannot keep the URL in this clone's settings: %s", git_run_message(&git));
-	git_run_release(&git);
-	return error ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error)) : EXIT_DONE;
+		            trust_shown(run->item), run->item->name);
+	error = trust_keep(run->session.repo, run->item);
+	return error && error != -EACCES ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error))
+	                                 : EXIT_DONE;
 }
 
 /* The remote that is named first, or the first there is.  *USED says whether an argument was taken. */

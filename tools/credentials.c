@@ -101,6 +101,24 @@ static int aws_get(void *arg, const char *url, const struct credentials *refused
 	return error_for_remote(error);
 }
 
+/* The shared file alone names the server: it learns nothing of the user, and who reads as nobody may. */
+static int unsigned_get(void *arg, const char *url, const struct credentials *refused, struct credentials *found)
+{
+	struct user *u = arg;
+	char why[REMOTE_WHY_SIZE];
+
+	(void)url;
+	(void)refused;
+	(void)found;
+	snprintf(
+	    why, sizeof(why),
+	    "only the shared '.revfs/config' names its endpoint, which is asked as nobody until 'revfs remote trust "
+	    "%s' confirms it",
+	    u->name);
+	set_why(u, "", why);
+	return -ENOENT;
+}
+
 /* --- git --- */
 
 /* What git says itself, and not what its helpers do: that may be anything. */
@@ -232,7 +250,9 @@ int credentials_open(const struct repo *repo, const struct remotes_item *item, s
 		return -ENOMEM;
 	}
 	*source = (struct credentials_source){
-	    .get = is_s3 ? aws_get : git_get,
+	    .get = item->endpoint_tracked ? unsigned_get
+	           : is_s3                ? aws_get
+	                                  : git_get,
 	    .taken = is_s3 ? NULL : git_taken,
 	    .why = user_why,
 	    .close = user_close,

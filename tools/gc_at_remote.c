@@ -9,7 +9,7 @@
 #include "tools/fail.h"
 #include "tools/named_remote.h"
 #include "tools/shown.h"
-#include "tools/url.h"
+#include "tools/trust.h"
 
 struct run {
 	struct session *session;
@@ -60,7 +60,7 @@ static int confirm(const struct run *run)
 	return fail(EXIT_REFUSED,
 	            "only the shared '.revfs/config' names '%s' for the remote '%s': '--yes' says that garbage is to "
 	            "be removed there",
-	            url_shown(run->named.item->url), run->gc->name);
+	            trust_shown(run->named.item), run->gc->name);
 }
 
 /* --- forgetting --- */

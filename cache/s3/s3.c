@@ -360,16 +360,20 @@ static void note_answer(struct s3 *s3, const struct s3_call *call, int error)
 {
 	const bool is_anonymous = s3_answer_is_refusal(call) && !call->is_signed;
 	const char *code = code_of(call);
+	char none[REMOTE_WHY_SIZE - 60] = "";
 
 	if (error >= 0 || error == -ENOENT || error == -EEXIST || error == -ENODEV)
 		return;
+	if (is_anonymous)
+		keyring_why(s3->keyring, none, sizeof(none));
+	if (is_anonymous && !*none)
+		strcpy(none, "no credentials were found");
 	pthread_mutex_lock(&s3->lock);
 	if (!call->http.status)
 		s3->why[0] = '\0';
 	else
-		snprintf(s3->why, sizeof(s3->why), "%sthe service answers %ld%s%s",
-		         is_anonymous ? "no credentials were found, and " : "", call->http.status, *code ? " " : "",
-		         code);
+		snprintf(s3->why, sizeof(s3->why), "%s%sthe service answers %ld%s%s", none,
+		         is_anonymous ? ", and " : "", call->http.status, *code ? " " : "", code);
 	pthread_mutex_unlock(&s3->lock);
 }
 
