@@ -44,6 +44,11 @@ int cached_open(const struct cached_setup *setup, struct cached **cached)
 	return 0;
 }
 
+uint64_t cached_limit(const struct cached *cached)
+{
+	return cached->limit;
+}
+
 void cached_stats(struct cached *cached, struct cached_stats *stats)
 {
 	pthread_mutex_lock(&cached->lock);
@@ -210,6 +215,7 @@ void cached_close(struct cached *cached)
 {
 	if (!cached)
 		return;
+	cached_end_look(cached);
 	if (cached->untrimmed)
 		cached_trim(cached, cached->limit);
 	cached_close_files(cached);

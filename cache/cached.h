@@ -76,6 +76,17 @@ struct cached_size {
 /* What is in the folder now.  0 or -errno. */
 int cached_measure(struct cached *cached, struct cached_size *size);
 
+/* How many bytes of the disk it may take, as given to cached_open(). */
+uint64_t cached_limit(const struct cached *cached);
+
+/*
+ * Whether it is known how many bytes of the disk all takes: *BYTES, as of a look CACHED_LOOK_S ago or somewhat longer,
+ * and what this process changed since.  Waits for nothing: a thread looks, begun where it is time for another look.
+ */
+bool cached_known_bytes(struct cached *cached, uint64_t *bytes);
+
+#define CACHED_LOOK_S 30
+
 /* Remove files until they take no more than LIMIT_BYTES, those used longest ago first; what is pinned stays.  0 or
  * -errno. */
 int cached_trim(struct cached *cached, uint64_t limit_bytes);

@@ -1,6 +1,6 @@
 /*
  * What the files of the cache share: cached.c reads and writes, cached_files.c finds files and keeps them open,
- * cached_room.c measures and makes room, cached_check.c checks, pins.c says what stays.
+ * cached_room.c measures and makes room, cached_look.c remembers that, cached_check.c checks, pins.c says what stays.
  */
 #ifndef CACHE_CACHED_INSIDE_H
 #define CACHE_CACHED_INSIDE_H
@@ -37,6 +37,17 @@ struct cached_held {
 	struct cached_file *file; /* NULL: it is closed afterwards */
 };
 
+/* What is known of how much there is (cached_look.c). */
+struct cached_look {
+	bool known;
+	uint64_t bytes;   /* at the last look */
+	uint64_t written; /* by then, of the stats */
+	uint64_t looked_ns;
+	pthread_t thread;
+	bool has_thread; /* to be joined */
+	bool looks;      /* it is at work */
+};
+
 struct cached {
 	const struct io *io;
 	int dirfd;
@@ -46,6 +57,7 @@ struct cached {
 	struct cached_stats stats;
 	uint64_t untrimmed; /* bytes written since the last look */
 	time_t rests_until;
+	struct cached_look look;
 	struct cached_file files[CACHED_FILES];
 };
 
@@ -75,6 +87,12 @@ int cached_each_file(struct cached *cached, int (*each)(void *arg, const struct 
 
 /* Remove the file of PLACE.  0, -ENOENT, -errno. */
 int cached_remove_file(struct cached *cached, const struct cached_place *place);
+
+/* Note that all takes BYTES of the disk. */
+void cached_note_bytes(struct cached *cached, uint64_t bytes);
+
+/* Wait for the thread that looks. */
+void cached_end_look(struct cached *cached);
 
 /* Add to one of the stats. */
 void cached_count(struct cached *cached, uint64_t *counter, uint64_t by);

@@ -135,6 +135,7 @@ int cached_measure(struct cached *cached, struct cached_size *size)
 		return error;
 	*size = (struct cached_size){
 	    .packs = f.packs, .bytes = f.bytes, .pins = f.kept.pins, .pinned_bytes = f.pinned_bytes};
+	cached_note_bytes(cached, f.bytes);
 	release_files(&f);
 	return 0;
 }
@@ -194,6 +195,7 @@ static int trim(struct cached *cached, uint64_t limit_bytes, bool pinned_too)
 			error = 0;
 		}
 	}
+	cached_note_bytes(cached, f.bytes);
 	release_files(&f);
 	cached_close_files(cached);
 	return error;

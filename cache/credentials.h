@@ -45,6 +45,9 @@ struct credentials_source {
 	int (*get)(void *arg, const char *url, const struct credentials *refused, struct credentials *found);
 	/* The server took what GET gave last.  May be NULL. */
 	void (*taken)(void *arg, const char *url, const struct credentials *credentials);
+	/* Say in words what the last look failed with, "" where it did not, in at most SIZE bytes; called by any
+	 * thread, and waits for nothing.  May be NULL. */
+	void (*why)(void *arg, char *why, size_t size);
 	/* Free ARG, after the last call of the others.  May be NULL. */
 	void (*close)(void *arg);
 	void *arg;

@@ -81,6 +81,30 @@ void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts)
 	pthread_mutex_unlock(&fetch->lock);
 }
 
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+void fetch_why(struct fetch *fetch, int error, char why[FETCH_WHY_SIZE])
+{
+	const struct source_state *last = NULL;
+
+	why[0] = '\0';
+	pthread_mutex_lock(&fetch->lock);
+	for (size_t i = 0; i < fetch->count; i++) {
+		const struct source_state *state = &fetch->states[i];
+
+		if (state->counts.last_failure == error && *state->counts.why &&
+		    (!last || is_later(&state->counts.failed, &last->counts.failed)))
+			last = state;
+	}
+	if (last)
+		snprintf(why, FETCH_WHY_SIZE, "the remote '%.100s': %s", remote_name(remote_store_remote(last->store)),
+		         last->counts.why);
+	pthread_mutex_unlock(&fetch->lock);
+}
+
 size_t fetch_remotes(const struct fetch *fetch)
 {
 	return fetch->count;

@@ -55,6 +55,8 @@ int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *rec
  * supposed. */
 void fetch_expect(struct fetch *fetch, const struct locator *last, const struct locator *next);
 
+#define FETCH_WHY_SIZE (REMOTE_WHY_SIZE + 128)
+
 /* What became of the requests to remote number I, in the order of the setup. */
 struct fetch_counts {
 	uint64_t records;             /* that it gave */
@@ -71,6 +73,10 @@ struct fetch_counts {
 
 /* What remote number I did so far. */
 void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts);
+
+/* What the remote that failed last with ERROR had to say, its name in front: "the remote 'lab': it refused the
+ * password"; "" for nothing. */
+void fetch_why(struct fetch *fetch, int error, char why[FETCH_WHY_SIZE]);
 
 /* How many remotes there are. */
 size_t fetch_remotes(const struct fetch *fetch);

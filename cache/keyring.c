@@ -180,3 +180,10 @@ void keyring_taken(struct keyring *keyring, uint64_t number)
 	}
 	pthread_mutex_unlock(&keyring->lock);
 }
+
+void keyring_why(struct keyring *keyring, char *why, size_t size)
+{
+	*why = '\0';
+	if (keyring->source.why)
+		keyring->source.why(keyring->source.arg, why, size);
+}

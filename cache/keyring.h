@@ -39,6 +39,9 @@ int keyring_get(struct keyring *keyring, struct credentials *found, uint64_t *nu
  */
 bool keyring_refused(struct keyring *keyring, uint64_t number);
 
+/* What the source's last look failed with, in words, in at most SIZE bytes; "" where it did not fail. */
+void keyring_why(struct keyring *keyring, char *why, size_t size);
+
 /* The server took credentials NUMBER; the first time, their source is told. */
 void keyring_taken(struct keyring *keyring, uint64_t number);
 

@@ -2,8 +2,12 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "cache/id.h"
+#include "cache/wire.h"
 
 struct remote {
 	char *name;
@@ -252,6 +256,66 @@ int remote_list(struct remote *remote, const char *folder, remote_each each, voi
 	const uint64_t began_ns = io_monotonic_ns(remote->io);
 
 	return counted(remote, began_ns, remote->kind->list(remote->state, folder, each, arg));
+}
+
+/* --- what puts left behind --- */
+
+struct sweeping {
+	struct buffer names; /* struct pack_id, which has as many digits */
+	struct buffer sizes; /* uint64_t */
+	time_t before;
+};
+
+/* Names of 32 hex digits are those that folders give to what is put. */
+static int note_unfinished(void *arg, const char *path, const struct remote_stat *st)
+{
+	const char *name = path + strlen(REMOTE_TMP "/");
+	struct sweeping *s = arg;
+	struct pack_id id;
+
+	if (st->time.tv_sec >= s->before || pack_id_parse(name, strlen(name), &id) < 0)
+		return 0;
+	buffer_append(&s->names, &id, sizeof(id));
+	buffer_append(&s->sizes, &st->size, sizeof(st->size));
+	return s->names.failed || s->sizes.failed ? -ENOMEM : 0;
+}
+
+/* What another collection removes at the same time is counted by it alone. */
+static int remove_unfinished(struct remote *remote, const struct pack_id *name)
+{
+	char path[REMOTE_PATH_SIZE], hex[PACK_ID_HEX_SIZE];
+
+	snprintf(path, sizeof(path), REMOTE_TMP "/%s", pack_id_format(name, hex));
+	return remote_remove(remote, path);
+}
+
+static int sweep_tmp(struct remote *remote, time_t before, bool dry, struct remote_unfinished *swept)
+{
+	struct sweeping s = {.before = before};
+	int error = remote_list(remote, REMOTE_TMP, note_unfinished, &s);
+
+	for (size_t i = 0; i < s.sizes.len / sizeof(uint64_t) && !error; i++) {
+		struct pack_id name;
+		uint64_t size;
+
+		memcpy(&name, s.names.data + i * sizeof(name), sizeof(name));
+		memcpy(&size, s.sizes.data + i * sizeof(size), sizeof(size));
+		error = dry ? 0 : remove_unfinished(remote, &name);
+		swept->files += !error;
+		swept->bytes += error ? 0 : size;
+		error = error == -ENOENT ? 0 : error;
+	}
+	buffer_release(&s.names);
+	buffer_release(&s.sizes);
+	return error;
+}
+
+int remote_sweep(struct remote *remote, time_t before, bool dry, struct remote_unfinished *swept)
+{
+	*swept = (struct remote_unfinished){0};
+	if (!remote->kind->sweep)
+		return sweep_tmp(remote, before, dry, swept);
+	return counted(remote, io_monotonic_ns(remote->io), remote->kind->sweep(remote->state, before, dry, swept));
 }
 
 void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE])

@@ -25,6 +25,7 @@
 #include "cache/io.h"
 
 #define REMOTE_PATH_SIZE 96 /* of a path in a store, with the NUL byte */
+#define REMOTE_TMP "tmp"    /* the folder of what is being put into a folder */
 #define REMOTE_WHY_SIZE 300 /* of a reason in words, with the NUL byte */
 
 struct remote;
@@ -46,6 +47,12 @@ struct remote_body {
 
 /* Told of a file below the folder that is listed, by its path in the store.  Answers 0 to go on. */
 typedef int (*remote_each)(void *arg, const char *path, const struct remote_stat *st);
+
+/* What puts that did not end left behind. */
+struct remote_unfinished {
+	uint64_t files;
+	uint64_t bytes; /* as far as that is known */
+};
 
 /* How a remote is reached.  What is not given is NULL or 0. */
 struct remote_setup {
@@ -74,6 +81,8 @@ struct remote_kind {
 	int (*put)(void *state, const char *path, const struct remote_body *body, bool replace);
 	int (*remove)(void *state, const char *path);
 	int (*list)(void *state, const char *folder, remote_each each, void *arg);
+	/* NULL: it lies in tmp/, which list and remove know. */
+	int (*sweep)(void *state, time_t before, bool dry, struct remote_unfinished *swept);
 	void (*why)(void *state, char why[REMOTE_WHY_SIZE]); /* NULL: errors say all there is to say */
 };
 
@@ -135,6 +144,12 @@ int remote_remove(struct remote *remote, const char *path);
 /* Call EACH for every file in FOLDER and the folders below it, in no order, until it answers other than 0, which is
  * returned.  A folder that is not there holds nothing.  0. */
 int remote_list(struct remote *remote, const char *folder, remote_each each, void *arg);
+
+/*
+ * Remove what puts that were killed left behind, as far as it was last written to (in a bucket: begun) before BEFORE by
+ * the remote's clock; DRY: only count it.  *SWEPT says what that was, also on failure.  0.
+ */
+int remote_sweep(struct remote *remote, time_t before, bool dry, struct remote_unfinished *swept);
 
 /* What the other side, or what leads there, said about the last failure; "" where that is nothing. */
 void remote_why(struct remote *remote, char why[REMOTE_WHY_SIZE]);

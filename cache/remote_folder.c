@@ -13,7 +13,6 @@
 #include "cache/remote.h"
 
 #define PIECE ((size_t)1 << 20)
-#define TMP "tmp"
 
 struct folder {
 	const struct io *io;
@@ -216,9 +215,9 @@ static int folder_put(void *state, const char *path, const struct remote_body *b
 	if (!error)
 		error = make_way(f, top, path, folder);
 	if (!error)
-		error = make_folder(f, top, TMP);
+		error = make_folder(f, top, REMOTE_TMP);
 	io_random(f->io, random, sizeof(random));
-	snprintf(tmp_name, sizeof(tmp_name), TMP "/%016llx%016llx", (unsigned long long)random[0],
+	snprintf(tmp_name, sizeof(tmp_name), REMOTE_TMP "/%016llx%016llx", (unsigned long long)random[0],
 	         (unsigned long long)random[1]);
 	if (!error)
 		error = fill(f, top, tmp_name, body);

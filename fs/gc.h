@@ -40,7 +40,9 @@ struct gc_report {
 	uint64_t repacked_packs;   /* of the condemned, those that something was copied from */
 	uint64_t written_bytes;    /* of new packs */
 	uint64_t unreadable_packs; /* whose index is damaged: they stay */
-	uint64_t swept;            /* unfinished files and registrations */
+	uint64_t swept;            /* unfinished files and registrations; at a remote what puts left behind */
+	uint64_t swept_bytes;      /* at a remote, as far as that is known */
+	int sweep_error;           /* at a remote: why what puts left behind could not be looked for, or removed */
 	char *blamed;              /* what could not be read, for people; malloc'ed, or NULL */
 };
 

@@ -9,6 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct s3_error error;
+	struct s3_uploads uploads;
 	struct s3_page page;
 	uint8_t *copy = fuzz_copy(data, len);
 	const char *text = (const char *)copy;
@@ -31,6 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		REQUIRE(encoded && s3_decode(encoded) && strcmp(encoded, id) == 0);
 		free(encoded);
 		free(id);
+	}
+	r = s3_xml_uploads(text, len, &uploads);
+	REQUIRE(r == 0 || r == -EPROTO);
+	if (r == 0) {
+		for (size_t i = 0; i < uploads.count; i++)
+			REQUIRE(strlen(uploads.items[i].key) <= S3_KEY_MAX && *uploads.items[i].key &&
+			        *uploads.items[i].id);
+		REQUIRE(!uploads.next_key == !uploads.next_id);
+		s3_uploads_release(&uploads);
 	}
 	free(copy);
 	return 0;

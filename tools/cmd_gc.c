@@ -72,7 +72,7 @@ static void print_report(const struct run *run)
 {
 	const struct gc_report *report = &run->report;
 	const bool dry = run->options.dry_run;
-	char after[96], keep[32], written[32], packs[32];
+	char after[96], keep[32], written[32], packs[32], swept[32], swept_size[32];
 
 	if (run->options.keep_s > 0)
 		snprintf(after, sizeof(after), "; a run after %s deletes them",
@@ -85,12 +85,17 @@ static void print_report(const struct run *run)
 		printf("written: %s, what is alive in %s mostly dead pack%s\n",
 		       output_size(report->written_bytes, written), output_count(report->repacked_packs, packs),
 		       report->repacked_packs == 1 ? "" : "s");
+	if (run->at.name && report->swept)
+		printf("%s: %s unfinished file%s%s%s\n", dry ? "would be swept" : "swept",
+		       output_count(report->swept, swept), report->swept == 1 ? "" : "s",
+		       report->swept_bytes ? ", " : "",
+		       report->swept_bytes ? output_size(report->swept_bytes, swept_size) : "");
 	print_count("waiting", &report->waiting, ", condemned by an earlier run");
 	print_count("needed again", &report->reprieved, ", condemned by an earlier run");
 	if (run->forgets && dry && !is_zero(&report->condemned))
 		printf("nothing was changed: '--yes' condemns them\n");
 	if (is_zero(&report->deleted) && is_zero(&report->condemned) && is_zero(&report->waiting) &&
-	    is_zero(&report->reprieved))
+	    is_zero(&report->reprieved) && !(run->at.name && report->swept))
 		printf("nothing to remove\n");
 }
 
@@ -127,6 +132,7 @@ static void json_report(const struct run *run)
 	json_object_set_new(document, "repacked_packs", json_integer((json_int_t)report->repacked_packs));
 	json_object_set_new(document, "written_bytes", json_integer((json_int_t)report->written_bytes));
 	json_object_set_new(document, "unreadable_packs", json_integer((json_int_t)report->unreadable_packs));
+	json_object_set_new(document, "swept", json_integer((json_int_t)report->swept));
 	json_object_set_new(document, "seconds", json_real(seconds_since(&run->start)));
 	output_json(stdout, document);
 }

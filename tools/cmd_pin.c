@@ -9,6 +9,7 @@
 #include "cache/pins.h"
 #include "cache/wire.h"
 #include "fs/remote/prefetch.h"
+#include "tools/cache_fit.h"
 #include "tools/cache_place.h"
 #include "tools/commands.h"
 #include "tools/output.h"
@@ -153,6 +154,7 @@ static int pin_one(struct run *run, const char *argument)
 {
 	struct lack lack = {.store = run->session.store, .fetch = remotes_fetch(run->session.remotes)};
 	struct parts parts = {0};
+	char size[32];
 	struct target target = {0};
 	struct place place;
 	int status = session_target(&run->session, argument, &target);
@@ -165,8 +167,12 @@ static int pin_one(struct run *run, const char *argument)
 	if (!status)
 		status = parts_take(&run->session, &parts, &lack);
 	if (!status)
+		cache_fit_warn(run->cached, cache_fit_wanted(&lack), true);
+	if (!status && run->given.dry_run && !globals.quiet)
+		printf("%s: %s would be kept\n", shown(argument), output_size(cache_fit_wanted(&lack), size));
+	if (!status && !run->given.dry_run)
 		status = write_pin(run, &target, &lack, &parts);
-	if (!status)
+	if (!status && !run->given.dry_run)
 		status = bring(run, &target, &place);
 	lack_release(&lack);
 	parts_release(&parts);
@@ -198,7 +204,7 @@ static int pin(int argc, char **argv)
 	struct run run = {0};
 	int status;
 
-	while (command_option_shared(&command_pin, argc, argv, "", NULL, COMMAND_JSON | COMMAND_PROGRESS, &run.given) !=
+	while (command_option_shared(&command_pin, argc, argv, "", NULL, COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run.given) !=
 	       -1)
 		;
 	if (optind == argc)
@@ -215,7 +221,7 @@ static int pin(int argc, char **argv)
 const struct command command_pin = {
     .name = "pin",
     .run = pin,
-    .usage = "revfs pin [--json] [--progress] REV[:PATH]...\n"
+    .usage = "revfs pin [-n] [--json] [--progress] REV[:PATH]...\n"
 	     "revfs pin [--json]",
     .summary = "keep revisions in the cache",
 };

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "fs/remote/prefetch.h"
+#include "tools/cache_fit.h"
 #include "tools/commands.h"
 #include "tools/mounted.h"
 #include "tools/output.h"
+#include "tools/parts.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/stop.h"
@@ -28,6 +30,7 @@ struct run {
 	struct session session;
 	struct mounted *mounted; /* of arguments that are paths in a mount; NULL: none are */
 	size_t count;
+	struct cached *cached;
 	struct prefetch *prefetch;
 	struct prefetch_result result;
 	struct progress *progress;
@@ -38,14 +41,14 @@ struct run {
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-	    {"jobs", required_argument, NULL, 'j'},
+	    	    {"jobs", required_argument, NULL, 'j'},
 	    {0},
 	};
 	int status = EXIT_DONE;
 
 	*o = (struct options){.jobs = JOBS_DEFAULT};
 	while (!status && command_option_shared(&command_prefetch, argc, argv, "j:", options,
-	                                        COMMAND_JSON | COMMAND_PROGRESS, &o->given) != -1)
+	                                        COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given) != -1)
 		status = command_jobs(optarg, &o->jobs);
 	return status;
 }
@@ -124,17 +127,40 @@ static int open_prefetch(struct run *run)
 	    .arg = run,
 	};
 	struct remote_store *const *stores;
-	struct cached *cached;
 
 	setup.fetch = remotes_fetch(run->session.remotes);
 	if (!setup.fetch)
 		return fail(EXIT_NOT_FOUND, "there is no remote: 'revfs remote add NAME URL' names one");
-	remotes_stores(run->session.remotes, &stores, &cached);
-	if (!cached)
+	remotes_stores(run->session.remotes, &stores, &run->cached);
+	if (!run->cached)
 		return fail(EXIT_REFUSED, "there is no cache: 'git config revfs.cacheDir DIR' says where one may be");
 	if (prefetch_open(&setup, &run->prefetch))
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	return EXIT_DONE;
+}
+
+static const char *argument_of(const struct run *run, char **arguments, size_t i)
+{
+	return run->mounted ? run->mounted[i].target : arguments[i];
+}
+
+/* Expanded it is too much for the cache: find what it takes as records.  What fails is told by the work itself. */
+static int warn_of_size(struct run *run, char **arguments)
+{
+	struct lack lack = {.store = run->session.store, .fetch = remotes_fetch(run->session.remotes)};
+	struct parts parts = {0};
+	int status = EXIT_DONE, error = 0;
+
+	lack.stores_count = remotes_stores(run->session.remotes, &lack.stores, NULL);
+	for (size_t i = 0; i < run->count && !status; i++)
+		status = parts_add(&run->session, argument_of(run, arguments, i), &parts, NULL, NULL);
+	for (size_t i = 0; i < parts.count && !status && error != -EINTR && error != -ENOMEM; i++)
+		error = lack_take(&lack, &parts.list[i].lack);
+	if (!status)
+		cache_fit_warn(run->cached, cache_fit_wanted(&lack), false);
+	lack_release(&lack);
+	parts_release(&parts);
+	return status ? status : error == -EINTR ? stop_status() : EXIT_DONE;
 }
 
 static int run_all(struct run *run, char **arguments)
@@ -143,11 +169,19 @@ static int run_all(struct run *run, char **arguments)
 	int error, status = open_prefetch(run);
 
 	for (size_t i = 0; i < run->count && !status; i++)
-		status = collect(run, run->mounted ? run->mounted[i].target : arguments[i]);
+		status = collect(run, argument_of(run, arguments, i));
 	if (status)
 		return status;
-	run->progress = progress_start("prefetching", run->options.given.progress);
 	prefetch_measure(run->prefetch, &files, &bytes);
+	if (bytes > cached_limit(run->cached))
+		status = warn_of_size(run, arguments);
+	if (status)
+		return status;
+	if (run->options.given.dry_run) {
+		run->result = (struct prefetch_result){.files = files, .bytes = bytes};
+		return EXIT_DONE;
+	}
+	run->progress = progress_start("prefetching", run->options.given.progress);
 	progress_total(run->progress, files, bytes);
 	error = prefetch_run(run->prefetch, &run->result);
 	progress_end(run->progress);
@@ -183,13 +217,16 @@ static void report(struct run *run)
 	char files[32], bytes[32], here[32], wire[32];
 
 	if (globals.json) {
-		output_json(stdout,
-		            json_pack("{sIsIsIsIsIsf}", "files", (json_int_t)r->files, "bytes", (json_int_t)r->bytes,
-		                      "here_bytes", (json_int_t)r->here_bytes, "received_bytes", (json_int_t)came,
-		                      "failed", (json_int_t)r->failed, "seconds", seconds));
+		output_json(stdout, json_pack("{sbsIsIsIsIsIsf}", "dry_run", run->options.given.dry_run, "files",
+		                              (json_int_t)r->files, "bytes", (json_int_t)r->bytes, "here_bytes",
+		                              (json_int_t)r->here_bytes, "received_bytes", (json_int_t)came, "failed",
+		                              (json_int_t)r->failed, "seconds", seconds));
 		return;
 	}
-	if (!globals.quiet)
+	if (run->options.given.dry_run && !globals.quiet)
+		printf("%s files, %s; nothing was brought\n", output_count(r->files, files),
+		       output_size(r->bytes, bytes));
+	else if (!globals.quiet)
 		printf("%s files, %s, and %s that the store has; %s received, %.2f s\n", output_count(r->files, files),
 		       output_size(r->bytes, bytes), output_size(r->here_bytes, here), output_size(came, wire),
 		       seconds);
@@ -227,7 +264,7 @@ static int prefetch(int argc, char **argv)
 const struct command command_prefetch = {
     .name = "prefetch",
     .run = prefetch,
-    .usage = "revfs prefetch [--jobs N] [--json] [--progress] REV[:PATH]...\n"
-	     "revfs prefetch [--jobs N] [--json] [--progress] PATH_IN_A_MOUNT...",
+    .usage = "revfs prefetch [-n] [--jobs N] [--json] [--progress] REV[:PATH]...\n"
+	     "revfs prefetch [-n] [--jobs N] [--json] [--progress] PATH_IN_A_MOUNT...",
     .summary = "bring what revisions need into the cache",
 };

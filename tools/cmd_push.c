@@ -16,6 +16,7 @@
 #include "tools/session.h"
 #include "tools/shown.h"
 #include "tools/stop.h"
+#include "tools/trust.h"
 #include "tools/url.h"
 
 #define LOCK_WAIT_MS 10000
@@ -190,6 +191,12 @@ static int take_pointer(void *arg, const char *path, const struct oid *oid, cons
 		return error;
 	if (error == -EBUSY)
 		run->status = fail_condemned(run);
+	else if (error == -ENODATA && run->plan.has_cut)
+		run->status =
+		    fail(EXIT_DAMAGED,
+		         "cannot push '%s': the pack %s, which has some of it, is cut off at the remote '%s', "
+		         "and not here: 'revfs verify --remote %s --repair' looks for it elsewhere",
+		         shown(path), pack_id_format(&run->plan.cut, hex), run->to.item->name, run->to.item->name);
 	else if (error == -ENODATA && run->plan.has_missing)
 		run->status =
 		    fail(EXIT_PARTIAL,
@@ -361,6 +368,11 @@ static int push_all(struct run *run)
 	progress_end(run->progress);
 	if (error == -EINTR)
 		return stop_status();
+	if (error && run->result.ours_is_damaged)
+		return fail(EXIT_DAMAGED,
+		            "'%s' is of another size at the remote '%s' than here, where it is damaged: 'revfs verify "
+		            "--repair' looks for a good one, then run this again",
+		            run->result.failed, run->to.item->name);
 	if (error)
 		return fail(remote_may_pass(error) ? EXIT_TEMPORARY : exit_code_of(error),
 		            "cannot bring '%s' to the remote '%s' (%s): %s%s; what is there stays, run this again",
@@ -391,12 +403,18 @@ static void report(const struct run *run)
 	struct remote_counts counts;
 	char packs[32], size[32], roots[32];
 
+	if (r->replaced)
+		warn("%s pack%s at the remote '%s' %s cut off, or no copy of what is here, and %sput again: 'revfs "
+		     "verify "
+		     "--remote %s' says whether there is more",
+		     output_count(r->replaced, packs), r->replaced == 1 ? "" : "s", run->to.item->name,
+		     r->replaced == 1 ? "was" : "were", run->options.given.dry_run ? "would be " : "", run->to.item->name);
 	remote_counts(run->to.remote, &counts);
 	if (globals.json) {
-		output_json(stdout, json_pack("{sssbsIsIsIsIsIsf}", "remote", run->to.item->name, "dry_run",
+		output_json(stdout, json_pack("{sssbsIsIsIsIsIsIsf}", "remote", run->to.item->name, "dry_run",
 		                              run->options.given.dry_run, "commits", (json_int_t)run->commits, "packs",
 		                              (json_int_t)r->packs, "roots", (json_int_t)r->roots, "bytes",
-		                              (json_int_t)r->bytes, "requests", (json_int_t)counts.requests, "seconds",
+		                              (json_int_t)r->bytes, "replaced", (json_int_t)r->replaced, "requests", (json_int_t)counts.requests, "seconds",
 		                              seconds));
 		return;
 	}
@@ -424,6 +442,7 @@ static int push_once(struct run *run, bool *again)
 	if (!status)
 		status = push_all(run);
 	run->result.packs += before.packs;
+	run->result.replaced += before.replaced;
 	run->result.roots += before.roots;
 	run->result.bytes += before.bytes;
 	if (status || run->options.given.dry_run)

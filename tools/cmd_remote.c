@@ -14,6 +14,7 @@
 #include "tools/session.h"
 #include "tools/setup.h"
 #include "tools/shown.h"
+#include "tools/trust.h"
 #include "tools/url.h"
 
 /* A verb and how many arguments it takes. */
@@ -209,6 +210,31 @@ static int set_url(struct session *s, char **arguments)
 	return status;
 }
 
+/* What the shared file says of it counts as the user's own word from now on. */
+static int trust(struct session *s, char **arguments)
+{
+	struct remotes_item *items, *item = NULL;
+	size_t count;
+	int error, status = remotes_list(s->repo, &items, &count);
+
+	if (status)
+		return status;
+	for (size_t i = 0; i < count && !item; i++)
+		item = !strcmp(items[i].name, arguments[0]) ? &items[i] : NULL;
+	if (!item) {
+		status = no_such(arguments[0]);
+	} else if (!globals.quiet) {
+		printf("%s: '%s'%s\n", item->name, trust_shown(item),
+		       item->tracked ? "" : " is this clone's own word already");
+	}
+	error = !status && item->tracked ? trust_keep(s->repo, item) : 0;
+	if (error)
+		status = fail(error == -EACCES ? EXIT_REFUSED : exit_code_of(error), "cannot keep it: %s",
+		              error == -EACCES ? "git refused" : error_text(error));
+	remotes_list_free(items, count);
+	return status;
+}
+
 /* What is set outside of this repository is not ours to remove. */
 static int remove_remote(struct session *s, char **arguments)
 {
@@ -243,10 +269,7 @@ static int remove_remote(struct session *s, char **arguments)
 }
 
 static const struct verb verbs[] = {
-    {"add", 2, add},
-    {"list", 0, list},
-    {"remove", 1, remove_remote},
-    {"set-url", 2, set_url},
+    {"add", 2, add}, {"list", 0, list}, {"remove", 1, remove_remote}, {"set-url", 2, set_url}, {"trust", 1, trust},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -268,7 +291,7 @@ static int run(int argc, char **argv)
 		;
 	verb = find_verb(optind < argc ? argv[optind] : "list");
 	if (!verb)
-		return fail_usage("'%s' is not one of add, list, remove, set-url", argv[optind]);
+		return fail_usage("'%s' is not one of add, list, remove, set-url, trust", argv[optind]);
 	if (optind < argc && (unsigned)(argc - optind - 1) != verb->arguments)
 		return fail_usage("'revfs remote %s' takes %u arguments", verb->name, verb->arguments);
 	status = session_open(&session, SESSION_REPO);
@@ -285,6 +308,7 @@ const struct command command_remote = {
     .usage = "revfs remote [list] [--json]\n"
 	     "revfs remote add NAME URL\n"
 	     "revfs remote set-url NAME URL\n"
-	     "revfs remote remove NAME",
+	     "revfs remote remove NAME\n"
+	     "revfs remote trust NAME",
     .summary = "where copies of the data lie",
 };

@@ -1,12 +1,14 @@
 #include "tools/credentials.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cache/interrupt.h"
+#include "cache/remote.h"
 #include "fs/git/git.h"
 #include "tools/aws/aws_chain.h"
 #include "tools/fail.h"
@@ -20,6 +22,8 @@ struct user {
 	const struct git_where *where;
 	char *filled;   /* what git gave last, to be approved or rejected; wiped */
 	char said[512]; /* the last warning: it is not repeated */
+	pthread_mutex_t lock;
+	char why[REMOTE_WHY_SIZE]; /* under the lock: what the last look failed with, "" where it did not */
 };
 
 static void user_close(void *arg)
@@ -29,7 +33,24 @@ static void user_close(void *arg)
 	free(u->name);
 	free(u->profile);
 	credentials_wipe(u->filled);
+	pthread_mutex_destroy(&u->lock);
 	free(u);
+}
+
+static void set_why(struct user *u, const char *before, const char *why)
+{
+	pthread_mutex_lock(&u->lock);
+	snprintf(u->why, sizeof(u->why), "%s%.250s", before, why);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void user_why(void *arg, char *why, size_t size)
+{
+	struct user *u = arg;
+
+	pthread_mutex_lock(&u->lock);
+	snprintf(why, size, "%s", u->why);
+	pthread_mutex_unlock(&u->lock);
 }
 
 static void say(struct user *u, const char *why)
@@ -72,17 +93,47 @@ static int aws_get(void *arg, const char *url, const struct credentials *refused
 	(void)refused; /* files may say something else by now */
 	aws_look_init(&look, u->profile);
 	error = aws_chain_get(&look, found);
+	if (error != -EINTR)
+		set_why(u, "", error && error != -ENOENT ? look.why : "");
 	if (error && error != -ENOENT && error != -EINTR)
 		say(u, look.why);
 	aws_look_release(&look);
 	return error_for_remote(error);
 }
 
+/* The shared file alone names the server: it learns nothing of the user, and who reads as nobody may. */
+static int unsigned_get(void *arg, const char *url, const struct credentials *refused, struct credentials *found)
+{
+	struct user *u = arg;
+	char why[REMOTE_WHY_SIZE];
+
+	(void)url;
+	(void)refused;
+	(void)found;
+	snprintf(
+	    why, sizeof(why),
+	    "only the shared '.revfs/config' names its endpoint, which is asked as nobody until 'revfs remote trust "
+	    "%s' confirms it",
+	    u->name);
+	set_why(u, "", why);
+	return -ENOENT;
+}
+
 /* --- git --- */
+
+/* What git says itself, and not what its helpers do: that may be anything. */
+static void note_git(struct user *u, struct git_run *run)
+{
+	const char *fatal = run->errors ? strstr(run->errors, "fatal: ") : NULL;
+	char line[REMOTE_WHY_SIZE];
+
+	snprintf(line, sizeof(line), "%.*s", fatal ? (int)strcspn(fatal + 7, "\n") : 0, fatal ? fatal + 7 : "");
+	set_why(u, "'git credential': ", *line ? line : "it has none");
+}
 
 /* Run `git credential VERB` on INPUT.  *OUTPUT (NULL: not wanted) is for credentials_wipe(); -ENOENT where git has
  * nothing. */
-static int run_git(const struct user *u, const char *verb, const char *input, char **output)
+static int run_git(struct user *u, const char *verb, const char *input, char **output)
 {
 	const char *args[] = {"credential", verb, NULL};
 	const bool asks = isatty(STDIN_FILENO);
@@ -99,8 +150,12 @@ static int run_git(const struct user *u, const char *verb, const char *input, ch
 
 	if (interrupt_unlimit(limit) && error == -EINTR)
 		error = -ETIMEDOUT;
-	if (!error && run.status)
+	if (!error && run.status) {
 		error = -ENOENT;
+		note_git(u, &run);
+	} else if (error != -EINTR) {
+		set_why(u, error ? "cannot run 'git credential': " : "", error ? strerror(-error) : "");
+	}
 	if (!error && output) {
 		*output = credentials_text(run.output, run.output_len);
 		error = *output ? 0 : -ENOMEM;
@@ -186,6 +241,7 @@ int credentials_open(const struct repo *repo, const struct remotes_item *item, s
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return -ENOMEM;
+	pthread_mutex_init(&u->lock, NULL);
 	u->name = strdup(item->name);
 	u->profile = item->profile ? strdup(item->profile) : NULL;
 	u->where = repo_where(repo);
@@ -194,8 +250,11 @@ int credentials_open(const struct repo *repo, const struct remotes_item *item, s
 		return -ENOMEM;
 	}
 	*source = (struct credentials_source){
-	    .get = is_s3 ? aws_get : git_get,
+	    .get = item->endpoint_tracked ? unsigned_get
+	           : is_s3                ? aws_get
+	                                  : git_get,
 	    .taken = is_s3 ? NULL : git_taken,
+	    .why = user_why,
 	    .close = user_close,
 	    .arg = u,
 	};

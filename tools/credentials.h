@@ -1,9 +1,10 @@
 /*
- * The user's credentials for a remote: from AWS's files, variables and services (tools/aws/aws_chain.h) for a bucket, from
- * `git credential` for an HTTP server.
+ * The user's credentials for a remote: from AWS's files, variables and services (tools/aws/aws_chain.h) for a bucket,
+ * from `git credential` for an HTTP server.
  *
  * Nothing is looked for before it is needed.  What is wrong with the user's settings is said once, as a warning; the
- * remote then refuses with -EKEYREJECTED.
+ * remote then refuses with -EKEYREJECTED, and has the same to say (remote_why()).  A bucket whose endpoint the shared
+ * .revfs/config alone names is asked as nobody.
  */
 #ifndef TOOLS_CREDENTIALS_H
 #define TOOLS_CREDENTIALS_H

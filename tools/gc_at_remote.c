@@ -9,7 +9,7 @@
 #include "tools/fail.h"
 #include "tools/named_remote.h"
 #include "tools/shown.h"
-#include "tools/url.h"
+#include "tools/trust.h"
 
 struct run {
 	struct session *session;
@@ -60,7 +60,7 @@ static int confirm(const struct run *run)
 	return fail(EXIT_REFUSED,
 	            "only the shared '.revfs/config' names '%s' for the remote '%s': '--yes' says that garbage is to "
 	            "be removed there",
-	            url_shown(run->named.item->url), run->gc->name);
+	            trust_shown(run->named.item), run->gc->name);
 }
 
 /* --- forgetting --- */
@@ -161,6 +161,9 @@ static int collect(struct run *run)
 	run->progress = progress_start("marking", run->gc->progress);
 	error = gc_remote_run(run->named.store, &run->gc->options, run->report);
 	progress_end(run->progress);
+	if (!error && run->report->sweep_error)
+		warn("cannot remove what pushes that were killed left at the remote '%s': %s", run->gc->name,
+		     error_text(run->report->sweep_error));
 	return error ? name_failure(run, error) : EXIT_DONE;
 }
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/git/git.h"
 #include "tools/fail.h"
+#include "tools/trust.h"
 #include "tools/url.h"
 
-static const struct remotes_item *find_item(const struct push_remote *to, const char *name)
+static struct remotes_item *find_item(const struct push_remote *to, const char *name)
 {
 	for (size_t i = 0; name && i < to->count; i++) {
 		if (!strcmp(to->items[i].name, name))
@@ -18,19 +18,17 @@ static const struct remotes_item *find_item(const struct push_remote *to, const 
 	return NULL;
 }
 
-/* A URL that only the shared file names is somebody else's word: data goes there once the user said so. */
+/* A place that only the shared file names is somebody else's word: data goes there once the user said so. */
 static int confirm(struct repo *repo, bool yes, bool dry, const struct push_remote *to)
 {
-	char key[REMOTES_NAME_MAX + 32], answer[8] = "";
-	const char *args[] = {"config", "--local", key, to->item->url, NULL};
-	struct git_run git = {.where = repo_where(repo), .args = args, .flags = GIT_RUN_READING};
+	char answer[8] = "";
 	int error;
 
 	if (!to->item->tracked || dry)
 		return EXIT_DONE;
 	if (!yes && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
 		fprintf(stderr, "'.revfs/config' names '%s' for the remote '%s'.  Push there? [y/N] ",
-		        url_shown(to->item->url), to->item->name);
+		        trust_shown(to->item), to->item->name);
 		if (!fgets(answer, sizeof(answer), stdin))
 			answer[0] = '\0';
 	}
@@ -38,13 +36,10 @@ static int confirm(struct repo *repo, bool yes, bool dry, const struct push_remo
 		return fail(EXIT_REFUSED,
 		            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' pushes "
 		            "there, now and later",
-		            url_shown(to->item->url), to->item->name);
-	snprintf(key, sizeof(key), "revfs.remote.%s.url", to->item->name);
-	error = git_run(&git);
-	if (!error && git.status)
-		warn("cannot keep the URL in this clone's settings: %s", git_run_message(&git));
-	git_run_release(&git);
-	return error ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error)) : EXIT_DONE;
+		            trust_shown(to->item), to->item->name);
+	error = trust_keep(repo, to->item);
+	return error && error != -EACCES ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error))
+	                                 : EXIT_DONE;
 }
 
 int push_remote_open(struct repo *repo, const char *name, bool yes, bool dry, struct push_remote *to, bool *named)

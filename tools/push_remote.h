@@ -11,7 +11,7 @@
 struct push_remote {
 	struct remotes_item *items; /* all remotes there are */
 	size_t count;
-	const struct remotes_item *item; /* this one */
+	struct remotes_item *item; /* this one */
 	struct remote *remote;
 	struct remote_store *store; /* on it; nothing is asked of it yet */
 };

@@ -9,6 +9,7 @@
 #include "tools/path.h"
 #include "tools/shown.h"
 #include "tools/ssh_program.h"
+#include "tools/trust.h"
 #include "tools/url.h"
 
 static const struct remotes_item *find(const struct remote_argument *a, const char *name, const char *url)
@@ -77,10 +78,9 @@ int remote_argument_check_writing(const struct remote_argument *argument)
 	if (!argument->item->tracked)
 		return EXIT_DONE;
 	return fail(EXIT_REFUSED,
-	            "only the shared '.revfs/config' names '%s' for the remote '%s': 'git config revfs.remote.%s.url "
-	            "%s' says that data may go there",
-	            url_shown(argument->item->url), argument->item->name, argument->item->name,
-	            url_shown(argument->item->url));
+	            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs remote trust %s' says that "
+	            "data may go there",
+	            trust_shown(argument->item), argument->item->name, argument->item->name);
 }
 
 int remote_argument_fail(const struct remote_argument *argument, const char *what, int error)

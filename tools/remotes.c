@@ -24,6 +24,7 @@
 #define PREFIX "remote."
 #define SUFFIX ".url"
 #define CONFIG_WAIT_MS 2000 /* for what HEAD holds of the settings, where git must fetch it */
+#define ENDPOINT ".endpoint"
 #define KEY_SIZE (REMOTES_NAME_MAX + 32)
 
 struct remotes {
@@ -79,10 +80,29 @@ static int collect(void *arg, const struct config_value *value)
 	*item = (struct remotes_item){
 	    .name = strndup(key + strlen(PREFIX), len - strlen(PREFIX SUFFIX)),
 	    .url = strdup(value->value),
-	    .tracked = value->place == CONFIG_TRACKED,
+	    .url_tracked = value->place == CONFIG_TRACKED,
 	};
 	c->count++;
 	return item->name && item->url ? 0 : -ENOMEM;
+}
+
+/* "remote.NAME.endpoint" of the shared file is somebody else's word. */
+static int note_endpoint(void *arg, const struct config_value *value)
+{
+	struct collecting *c = arg;
+	const char *key = value->key;
+	const size_t len = strlen(key), around = strlen(PREFIX ENDPOINT);
+
+	if (value->place != CONFIG_TRACKED || strncmp(key, PREFIX, strlen(PREFIX)) != 0 || len <= around ||
+	    strcasecmp(key + len - strlen(ENDPOINT), ENDPOINT) != 0)
+		return 0;
+	for (size_t i = 0; i < c->count; i++) {
+		struct remotes_item *item = &c->items[i];
+
+		if (strlen(item->name) == len - around && !strncmp(item->name, key + strlen(PREFIX), len - around))
+			item->endpoint_tracked = !strncmp(item->url, "s3://", 5) && !aws_place_is_s3(value->value);
+	}
+	return 0;
 }
 
 static int compare_items(const void *a, const void *b)
@@ -130,17 +150,31 @@ static int complete(struct repo *repo, struct config *config, struct remotes_ite
 	return status;
 }
 
+/* An endpoint that the user's own AWS settings name, too, is confirmed by them. */
+static void judge_endpoint(struct remotes_item *item)
+{
+	char *region = NULL, *endpoint = NULL;
+
+	if (item->endpoint_tracked && !aws_place_find(item->profile, &region, &endpoint))
+		item->endpoint_tracked = !endpoint || !item->endpoint || strcmp(endpoint, item->endpoint) != 0;
+	item->tracked = item->url_tracked || item->endpoint_tracked;
+	free(region);
+	free(endpoint);
+}
+
 static int list(struct repo *repo, struct config *config, struct remotes_item **items, size_t *count)
 {
 	struct collecting c = {0};
 	int status = EXIT_DONE;
 
-	if (config_each(config, collect, &c))
+	if (config_each(config, collect, &c) || config_each(config, note_endpoint, &c))
 		status = fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	for (size_t i = 0; i < c.count && !status; i++) {
 		if (remotes_is_name(c.items[i].name))
 			status = complete(repo, config, &c.items[i]);
 	}
+	for (size_t i = 0; i < c.count && !status; i++)
+		judge_endpoint(&c.items[i]);
 	if (status) {
 		remotes_list_free(c.items, c.count);
 		return status;

@@ -22,7 +22,9 @@ struct remotes_item {
 	char *program;     /* revfs on the other side of ssh, or NULL */
 	char *ssh_command; /* the ssh that git runs, for a shell, or NULL */
 	int64_t priority;  /* the highest is asked first, then in the order of names */
-	bool tracked;      /* the URL is the shared .revfs/config's alone */
+	bool tracked;      /* where it lies is the word of the shared .revfs/config alone: one of these */
+	bool url_tracked;
+	bool endpoint_tracked; /* of a bucket, and the endpoint is none of Amazon's: nobody's keys go there */
 };
 
 /* All that the settings of REPO name, in the order in which they are asked.  Prints its own errors; returns an exit

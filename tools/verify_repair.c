@@ -9,7 +9,7 @@
 #include "fs/remote/repair_remote.h"
 #include "tools/fail.h"
 #include "tools/output.h"
-#include "tools/url.h"
+#include "tools/trust.h"
 
 #define LOCK_WAIT_MS 10000
 
@@ -88,9 +88,9 @@ static int repair_there(struct verify_repair *repair, const struct verify_report
 	if (named->item->tracked)
 		return fail(
 		    EXIT_REFUSED,
-		    "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' confirms "
+		    "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs remote trust %s' confirms "
 		    "it",
-		    url_shown(named->item->url), named->item->name);
+		    trust_shown(named->item), named->item->name, named->item->name);
 	error = repair_remote_run(&work, report);
 	repair->packs += work.packs;
 	repair->roots += work.roots;

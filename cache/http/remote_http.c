@@ -13,14 +13,16 @@
 #include "cache/keyring.h"
 #include "cache/remote.h"
 
+#define REFUSED "it refused the password"
 #define PASSWORDS_MAX 3 /* tried for one request */
 
 struct server {
 	struct http *http;
 	char *base; /* without a slash at its end */
 	struct keyring *keyring;
-	atomic_bool asks;    /* for a password, which is taken from the keyring right away */
-	atomic_bool at_once; /* it is sent without being asked for */
+	atomic_bool asks;        /* for a password, which is taken from the keyring right away */
+	atomic_bool at_once;     /* it is sent without being asked for */
+	const char *_Atomic why; /* the last failure, in words; NULL: no password could be found */
 };
 
 static int server_open(const struct remote_setup *setup, void **state)
@@ -53,6 +55,7 @@ static int server_open(const struct remote_setup *setup, void **state)
 		free(s);
 		return error;
 	}
+	atomic_store(&s->why, "");
 	*state = s;
 	return 0;
 }
@@ -89,10 +92,13 @@ static int run_with_password(struct server *s, struct http_request *request, boo
 	if (error == -ENOENT) {
 		keyring_refused(s->keyring, number);
 		atomic_store(&s->asks, false);
+		atomic_store(&s->why, NULL);
 		return -EKEYREJECTED;
 	}
-	if (error)
+	if (error) {
+		atomic_store(&s->why, error == -EKEYREJECTED ? REFUSED : NULL);
 		return error;
+	}
 	request->user = found.user;
 	request->secret = found.secret;
 	request->at_once = atomic_load(&s->at_once);
@@ -115,6 +121,7 @@ static int run(struct server *s, const char *path, struct http_request *request)
 	if (asprintf(&url, "%s/%s", s->base, path) < 0)
 		return -ENOMEM;
 	request->url = url;
+	atomic_store(&s->why, "");
 	if (!again) {
 		error = http_run(s->http, request);
 		again = !error && asks_password(request);
@@ -125,6 +132,8 @@ static int run(struct server *s, const char *path, struct http_request *request)
 	}
 	for (unsigned i = 0; !error && again && i < PASSWORDS_MAX; i++)
 		error = run_with_password(s, request, &again);
+	if (!error && request->status == 401)
+		atomic_store(&s->why, request->redirected ? "where it sends on to wants a password" : REFUSED);
 	free(url);
 	return error;
 }
@@ -190,11 +199,20 @@ static int server_list(void *state, const char *folder, remote_each each, void *
 	return -EOPNOTSUPP;
 }
 
+/* What kept a password from being found says more than that there is none; what the transport says, more than
+ * nothing. */
 static void server_why(void *state, char why[REMOTE_WHY_SIZE])
 {
 	struct server *s = state;
+	const char *words = atomic_load(&s->why);
 
-	http_why(s->http, why);
+	why[0] = '\0';
+	if (words && !*words)
+		http_why(s->http, why);
+	else if (!words)
+		keyring_why(s->keyring, why, REMOTE_WHY_SIZE);
+	if (!*why)
+		snprintf(why, REMOTE_WHY_SIZE, "%s", words ? words : "it wants a password, and none was found");
 }
 
 const struct remote_kind remote_kind_http = {

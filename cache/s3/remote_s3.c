@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cache/s3/s3.h"
+#include "cache/s3/s3_unfinished.h"
 #include "cache/s3/s3_upload.h"
 
 #define READ_TRIES 2 /* others may have it, and whoever reads asks again */
@@ -246,6 +247,11 @@ static int bucket_list(void *state, const char *folder, remote_each each, void *
 	return error;
 }
 
+static int bucket_sweep(void *state, time_t before, bool dry, struct remote_unfinished *swept)
+{
+	return s3_unfinished_sweep(state, before, dry, swept);
+}
+
 static void bucket_why(void *state, char why[REMOTE_WHY_SIZE])
 {
 	s3_why(state, why);
@@ -260,5 +266,6 @@ const struct remote_kind remote_kind_s3 = {
     .put = bucket_put,
     .remove = bucket_remove,
     .list = bucket_list,
+    .sweep = bucket_sweep,
     .why = bucket_why,
 };

@@ -30,6 +30,7 @@ struct s3 {
 	bool has_bucket;
 	unsigned sending;        /* uploads whose parts are on their way */
 	pthread_cond_t has_room; /* one of these ended */
+	char why[REMOTE_WHY_SIZE]; /* the last failure; "" where errors say all there is to say */
 };
 
 int s3_open(const struct remote_setup *setup, struct s3 **s3)
@@ -70,11 +71,6 @@ void s3_close(struct s3 *s3)
 	pthread_cond_destroy(&s3->has_room);
 	pthread_mutex_destroy(&s3->lock);
 	free(s3);
-}
-
-void s3_why(struct s3 *s3, char why[HTTP_WHY_SIZE])
-{
-	http_why(s3->http, why);
 }
 
 const struct io *s3_io(const struct s3 *s3)
@@ -247,6 +243,19 @@ static int sign(struct s3_call *call, const struct credentials *credentials, con
 	return 0;
 }
 
+/* Where they were refused before, that stays said. */
+static void note_no_credentials(struct s3 *s3)
+{
+	char why[REMOTE_WHY_SIZE];
+
+	keyring_why(s3->keyring, why, sizeof(why));
+	if (!*why)
+		return;
+	pthread_mutex_lock(&s3->lock);
+	strcpy(s3->why, why);
+	pthread_mutex_unlock(&s3->lock);
+}
+
 /* The headers of CALL in the order in which they are signed; the first, Host, is made by libcurl all the same. */
 static int add_headers(struct s3 *s3, struct s3_call *call)
 {
@@ -256,8 +265,10 @@ static int add_headers(struct s3 *s3, struct s3_call *call)
 	struct id id;
 	int error = keyring_get(s3->keyring, &credentials, &call->credentials);
 
-	if (error && error != -ENOENT)
+	if (error && error != -ENOENT) {
+		note_no_credentials(s3);
 		return error;
+	}
 	call->is_signed = !error && credentials.user && credentials.secret;
 	call->has_token = call->is_signed && credentials.token;
 	id_of("", 0, &id);
@@ -375,6 +386,47 @@ static bool is_conflict(const struct s3_call *call)
 	return call->method == HTTP_POST && call->http.status == 409;
 }
 
+/* Codes are words of letters and digits, whatever a service sends. */
+static const char *code_of(const struct s3_call *call)
+{
+	for (const char *c = call->error.code; *c; c++) {
+		if (!isalnum((unsigned char)*c) && *c != '.')
+			return "";
+	}
+	return call->error.code;
+}
+
+/* Keep what the service said about a failure, which is none where a file is merely not there, or there already. */
+static void note_answer(struct s3 *s3, const struct s3_call *call, int error)
+{
+	const bool is_anonymous = s3_answer_is_refusal(call) && !call->is_signed;
+	const char *code = code_of(call);
+	char none[REMOTE_WHY_SIZE - 60] = "";
+
+	if (error >= 0 || error == -ENOENT || error == -EEXIST || error == -ENODEV)
+		return;
+	if (is_anonymous)
+		keyring_why(s3->keyring, none, sizeof(none));
+	if (is_anonymous && !*none)
+		strcpy(none, "no credentials were found");
+	pthread_mutex_lock(&s3->lock);
+	if (!call->http.status)
+		s3->why[0] = '\0';
+	else
+		snprintf(s3->why, sizeof(s3->why), "%s%sthe service answers %ld%s%s", none,
+		         is_anonymous ? ", and " : "", call->http.status, *code ? " " : "", code);
+	pthread_mutex_unlock(&s3->lock);
+}
+
+void s3_why(struct s3 *s3, char why[REMOTE_WHY_SIZE])
+{
+	pthread_mutex_lock(&s3->lock);
+	strcpy(why, s3->why);
+	pthread_mutex_unlock(&s3->lock);
+	if (!*why)
+		http_why(s3->http, why);
+}
+
 int s3_end(struct s3 *s3, struct s3_call *call)
 {
 	int error = http_wait(s3->http, call->transfer);
@@ -382,6 +434,7 @@ int s3_end(struct s3 *s3, struct s3_call *call)
 	call->transfer = NULL;
 	if (!error)
 		error = judge(s3, call);
+	note_answer(s3, call, error);
 	drop_headers(call);
 	s3_url_release(&call->url);
 	if (error < 0 && remote_may_pass(error) && !is_conflict(call) && ++call->failures < call->tries) {

@@ -22,14 +22,14 @@ int s3_open(const struct remote_setup *setup, struct s3 **s3);
 /* Free; nobody may be waiting. */
 void s3_close(struct s3 *s3);
 
-/* As http_why(). */
-void s3_why(struct s3 *s3, char why[HTTP_WHY_SIZE]);
-
 /* What it was opened with, borrowed. */
 const struct io *s3_io(const struct s3 *s3);
 
 /* What keys of the store begin with, borrowed. */
 const char *s3_prefix(const struct s3 *s3);
+
+/* As remote_why(): why credentials could not be found, what the service said, or why it could not be asked. */
+void s3_why(struct s3 *s3, char why[REMOTE_WHY_SIZE]);
 
 /* Whether the service was found to know no conditions, or is from now on. */
 bool s3_lacks_conditions(struct s3 *s3);

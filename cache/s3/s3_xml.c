@@ -221,13 +221,13 @@ static int take_size(struct page_parse *l, const char *text)
 }
 
 /* "2026-11-30T03:08:59.000Z" */
-static int take_time(struct page_parse *l, const char *text)
+static int take_time(const char *text, time_t *time)
 {
 	struct tm tm = {0};
 
 	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
 		return -EPROTO;
-	l->item.time = timegm(&tm);
+	*time = timegm(&tm);
 	return 0;
 }
 
@@ -272,7 +272,7 @@ static int take_page(void *arg, unsigned depth, const char *name, const char *te
 	if (depth == 3 && !strcmp(name, "Size"))
 		return take_size(l, text);
 	if (depth == 3 && !strcmp(name, "LastModified"))
-		return take_time(l, text);
+		return take_time(text, &l->item.time);
 	return 0;
 }
 
@@ -305,4 +305,119 @@ void s3_page_release(struct s3_page *page)
 	free(page->items);
 	free(page->next);
 	*page = (struct s3_page){0};
+}
+
+/* --- lists of uploads --- */
+
+struct uploads_parse {
+	struct s3_uploads list;
+	size_t room;
+	struct s3_unfinished item; /* the one that is being read */
+	bool has_time;
+	bool more;
+	bool encoded;
+};
+
+/* *TEXT: a copy of VALUE, which is said once. */
+static int take_once(char **text, const char *value)
+{
+	if (*text)
+		return -EPROTO;
+	*text = strdup(value);
+	return *text ? 0 : -ENOMEM;
+}
+
+static int add_unfinished(struct uploads_parse *l)
+{
+	if (!l->item.key || !l->item.id || !*l->item.id || !l->has_time)
+		return -EPROTO;
+	if (l->list.count == l->room) {
+		size_t room = l->room ? 2 * l->room : 64;
+		struct s3_unfinished *items = reallocarray(l->list.items, room, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		l->list.items = items;
+		l->room = room;
+	}
+	l->list.items[l->list.count++] = l->item;
+	l->item = (struct s3_unfinished){0};
+	l->has_time = false;
+	return 0;
+}
+
+static int take_unfinished(struct uploads_parse *l, const char *name, const char *text)
+{
+	if (!strcmp(name, "Key"))
+		return take_once(&l->item.key, text);
+	if (!strcmp(name, "UploadId"))
+		return take_once(&l->item.id, text);
+	if (strcmp(name, "Initiated") != 0)
+		return 0;
+	l->has_time = true;
+	return take_time(text, &l->item.time);
+}
+
+static int take_uploads(void *arg, unsigned depth, const char *name, const char *text)
+{
+	struct uploads_parse *l = arg;
+
+	if (depth == 1)
+		return strcmp(name, "ListMultipartUploadsResult") ? -EPROTO : 0;
+	if (depth == 3)
+		return take_unfinished(l, name, text);
+	if (depth != 2)
+		return 0;
+	if (!strcmp(name, "Upload"))
+		return add_unfinished(l);
+	if (!strcmp(name, "NextKeyMarker"))
+		return take_once(&l->list.next_key, text);
+	if (!strcmp(name, "NextUploadIdMarker"))
+		return take_once(&l->list.next_id, text);
+	if (!strcmp(name, "IsTruncated"))
+		l->more = !strcmp(text, "true");
+	if (!strcmp(name, "EncodingType"))
+		l->encoded = !strcmp(text, "url");
+	return 0;
+}
+
+static bool key_is_good(const struct uploads_parse *l, char *key)
+{
+	return (!l->encoded || s3_decode(key)) && *key && strlen(key) <= S3_KEY_MAX;
+}
+
+int s3_xml_uploads(const char *text, size_t len, struct s3_uploads *uploads)
+{
+	struct uploads_parse l = {.room = 0};
+	int error = parse_xml(text, len, take_uploads, &l);
+
+	for (size_t i = 0; i < l.list.count && !error; i++)
+		error = key_is_good(&l, l.list.items[i].key) ? 0 : -EPROTO;
+	if (!error && l.more && (!l.list.next_key || !l.list.next_id || !key_is_good(&l, l.list.next_key)))
+		error = -EPROTO;
+	free(l.item.key);
+	free(l.item.id);
+	if (error) {
+		s3_uploads_release(&l.list);
+		return error;
+	}
+	if (!l.more) {
+		free(l.list.next_key);
+		free(l.list.next_id);
+		l.list.next_key = l.list.next_id = NULL;
+	}
+	*uploads = l.list;
+	return 0;
+}
+
+void s3_uploads_release(struct s3_uploads *uploads)
+{
+	for (size_t i = 0; i < uploads->count; i++) {
+		free(uploads->items[i].key);
+		free(uploads->items[i].id);
+	}
+	free(uploads->items);
+	free(uploads->next_key);
+	free(uploads->next_id);
+	*uploads = (struct s3_uploads){0};
 }

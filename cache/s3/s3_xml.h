@@ -44,4 +44,25 @@ int s3_xml_page(const char *text, size_t len, struct s3_page *page);
 /* Free what s3_xml_page() made. */
 void s3_page_release(struct s3_page *page);
 
+/* An upload in parts that has not ended. */
+struct s3_unfinished {
+	char *key; /* decoded */
+	char *id;
+	time_t time; /* of its begin */
+};
+
+/* A part of a list of them. */
+struct s3_uploads {
+	struct s3_unfinished *items;
+	size_t count;
+	char *next_key; /* decoded: behind which the next part is asked for, together with */
+	char *next_id;  /* this; NULL: this is the last */
+};
+
+/* Decode a part of such a list.  0 (the caller releases UPLOADS); -EPROTO; -ENOMEM. */
+int s3_xml_uploads(const char *text, size_t len, struct s3_uploads *uploads);
+
+/* Free what s3_xml_uploads() made. */
+void s3_uploads_release(struct s3_uploads *uploads);
+
 #endif

@@ -308,9 +308,11 @@ static int take_part(struct peer *p, struct asked *a, struct peer_part **part)
 /* Whether PATH is one of a file below FOLDER. */
 static bool is_below(const char *path, const char *folder)
 {
-	size_t len = strlen(folder);
+	const size_t len = strlen(folder);
+	const bool known =
+	    serve_wire_is_path(path, strlen(path), false) || serve_wire_is_unfinished(path, strlen(path), false);
 
-	return serve_wire_is_path(path, strlen(path), false) && !strncmp(path, folder, len) && path[len] == '/';
+	return known && !strncmp(path, folder, len) && path[len] == '/';
 }
 
 static int tell_part(const struct peer_part *part, const char *folder, remote_each each, void *arg)

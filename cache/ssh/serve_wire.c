@@ -321,3 +321,15 @@ bool serve_wire_is_path(const char *path, size_t len, bool is_folder)
 		known |= top == strlen(tops[i]) && !memcmp(path, tops[i], top);
 	return known && components <= 3 && (is_folder || components >= 2);
 }
+
+bool serve_wire_is_unfinished(const char *path, size_t len, bool is_folder)
+{
+	const size_t top = strlen(REMOTE_TMP);
+	struct pack_id id;
+
+	if (len < top || memcmp(path, REMOTE_TMP, top) != 0)
+		return false;
+	if (is_folder)
+		return len == top;
+	return len > top && path[top] == '/' && pack_id_parse(path + top + 1, len - top - 1, &id) == 0;
+}

@@ -96,4 +96,7 @@ int serve_wire_next_entry(struct wire_reader *r, char path[REMOTE_PATH_SIZE], st
  */
 bool serve_wire_is_path(const char *path, size_t len, bool is_folder);
 
+/* Whether it is the folder of what is being put (IS_FOLDER), or a file that a put which was killed left in it. */
+bool serve_wire_is_unfinished(const char *path, size_t len, bool is_folder);
+
 #endif

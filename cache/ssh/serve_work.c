@@ -131,7 +131,10 @@ static int gather(void *arg, const char *path, const struct remote_stat *st)
 {
 	struct listing *l = arg;
 
-	if (!serve_wire_is_path(path, strlen(path), false) || st->size > INT64_MAX)
+	const bool known =
+	    serve_wire_is_path(path, strlen(path), false) || serve_wire_is_unfinished(path, strlen(path), false);
+
+	if (!known || st->size > INT64_MAX)
 		return 0;
 	serve_wire_put_entry(&l->part, path, st);
 	return l->part.len + REMOTE_PATH_SIZE + sizeof(*st) > SERVE_WIRE_ENTRIES_MAX ? send_part(l) : 0;
@@ -184,9 +187,12 @@ static int do_stat(struct serve *s, const struct serve_job *job, struct buffer *
 static int do_job(struct serve *s, struct serve_job *job, struct buffer *answer)
 {
 	const char *path = job->request.path;
+	const bool is_list = job->request.kind == SERVE_WIRE_LIST;
+	const bool sweeps = is_list || job->request.kind == SERVE_WIRE_REMOVE;
 	const bool changes = job->request.kind == SERVE_WIRE_PUT || job->request.kind == SERVE_WIRE_REMOVE;
 
-	if (!serve_wire_is_path(path, strlen(path), job->request.kind == SERVE_WIRE_LIST))
+	if (!serve_wire_is_path(path, strlen(path), is_list) &&
+	    !(sweeps && serve_wire_is_unfinished(path, strlen(path), is_list)))
 		return -EINVAL;
 	if (changes && s->setup->read_only)
 		return -EROFS;

@@ -17,6 +17,7 @@ struct failure {
 	uint64_t node;
 	const char *what; /* static; NULL: empty place */
 	char *path;       /* NULL where there was no memory for it */
+	char *why;        /* the last time; NULL: nothing */
 	int error;
 	uint64_t count;
 	struct timespec last;
@@ -42,12 +43,18 @@ int failures_open(struct failures **failures)
 	return 0;
 }
 
+static void failure_release(struct failure *f)
+{
+	free(f->path);
+	free(f->why);
+}
+
 void failures_close(struct failures *failures)
 {
 	if (!failures)
 		return;
 	for (size_t i = 0; i < FAILURES_KEPT; i++)
-		free(failures->ring[i].path);
+		failure_release(&failures->ring[i]);
 	pthread_mutex_destroy(&failures->lock);
 	free(failures);
 }
@@ -63,6 +70,8 @@ static const char *failure_text(int error)
 		return "data of a kind that this version does not know";
 	case ENOKEY:
 		return "the certificate of the server that has it is not trusted";
+	case EKEYREJECTED:
+		return "not authorised";
 	case ENOENT:
 		return "something it needs is missing";
 	default:
@@ -72,7 +81,8 @@ static const char *failure_text(int error)
 
 static void failure_reason(const struct failure *f, char reason[FAILURES_REASON_MAX])
 {
-	snprintf(reason, FAILURES_REASON_MAX, "can't %s: %s", f->what, failure_text(f->error));
+	snprintf(reason, FAILURES_REASON_MAX, "can't %s: %s%s%s", f->what, failure_text(f->error), f->why ? ": " : "",
+	         f->why ? f->why : "");
 }
 
 /* The same failure, if it is kept; else the place for it. */
@@ -87,7 +97,7 @@ static struct failure *failures_place(struct failures *f, uint64_t node, const c
 	}
 	place = &f->ring[f->next];
 	f->next = (f->next + 1) % FAILURES_KEPT;
-	free(place->path);
+	failure_release(place);
 	*place = (struct failure){.node = node, .what = what, .error = error};
 	return place;
 }
@@ -110,7 +120,8 @@ static bool failures_may_log(struct failures *f, struct failure *failure)
 	return true;
 }
 
-void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error)
+void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error,
+                  const char *why)
 {
 	char reason[FAILURES_REASON_MAX];
 	struct timespec now = io_now(io_system());
@@ -121,6 +132,8 @@ void failures_add(struct failures *failures, uint64_t node, const char *path, co
 	failure = failures_place(failures, node, what, error);
 	if (!failure->path)
 		failure->path = strdup(path);
+	free(failure->why);
+	failure->why = *why ? strdup(why) : NULL;
 	failure->last = now;
 	failure->count++;
 	failure_reason(failure, reason);

@@ -13,7 +13,7 @@
 #include "cache/wire.h"
 
 #define FAILURES_KEPT 256
-#define FAILURES_REASON_MAX 256 /* with the NUL byte */
+#define FAILURES_REASON_MAX 512 /* with the NUL byte */
 
 struct failures;
 
@@ -23,8 +23,10 @@ int failures_open(struct failures **failures);
 /* Free.  NULL is ignored. */
 void failures_close(struct failures *failures);
 
-/* Remember that NODE, at PATH, failed with ERROR (-errno) while it was doing WHAT ("read", "list"). */
-void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error);
+/* Remember that NODE, at PATH, failed with ERROR (-errno) while it was doing WHAT ("read", "list"), and WHY in words
+ * that stand behind those of the error; "" for nothing. */
+void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error,
+                  const char *why);
 
 /* The reason of the last failure of NODE, as text without a newline.  Returns 0 or -ENOENT. */
 int failures_find(struct failures *failures, uint64_t node, char reason[FAILURES_REASON_MAX]);

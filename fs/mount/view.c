@@ -112,13 +112,16 @@ void view_fill(const struct view *view, uint64_t ino, mode_t mode, uint64_t size
 
 int view_fail(struct view *view, uint64_t id, const char *name, const char *what, int error)
 {
-	char *path;
+	struct fetch *fetch = view->world.source ? source_fetch(view->world.source) : NULL;
+	char *path, why[FETCH_WHY_SIZE] = "";
 
 	/* These say nothing about the data.  -ENOENT does: whoever takes it for an answer does so before. */
 	if (error >= 0 || is_unanswered(error) || error == -ESTALE || error == -ENAMETOOLONG)
 		return error;
 	path = view_path(view, id, name);
-	failures_add(view->failures, id, path ? path : "?", what, error);
+	if (fetch)
+		fetch_why(fetch, error, why);
+	failures_add(view->failures, id, path ? path : "?", what, error, why);
 	atomic_fetch_add(&view->counters.failures, 1);
 	free(path);
 	return -EIO;

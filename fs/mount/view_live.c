@@ -51,6 +51,11 @@ static void put_reason(struct buffer *text, int error, const char *why)
 	const char *words = *why ? why : strerrordesc_np(-error);
 
 	put(text, ": ");
+	if (error == -EKEYREJECTED) {
+		put(text, "not authorised");
+		words = why;
+		put(text, *why ? ": " : "");
+	}
 	for (words = words ? words : "unknown error"; *words; words++)
 		buffer_put8(text, (unsigned char)*words < ' ' ? ' ' : (uint8_t)*words);
 }

@@ -157,9 +157,14 @@ static void put_cache(struct metrics *x)
 {
 	struct cached *cached = x->fetch ? remote_store_cached(fetch_store(x->fetch, 0)) : NULL;
 	struct cached_stats stats;
+	uint64_t bytes;
 
 	if (!cached)
 		return;
+	if (cached_known_bytes(cached, &bytes))
+		put_gauge(x, "revfs_cache_bytes", "bytes",
+		          "Bytes of the disk that the cache takes, by all who share it.", bytes);
+	put_gauge(x, "revfs_cache_limit_bytes", "bytes", "Bytes of the disk that it may take.", cached_limit(cached));
 	cached_stats(cached, &stats);
 	put_counter(x, "revfs_cache_hits", NULL, "Ranges of packs that were read from the cache.", stats.hits);
 	put_counter(x, "revfs_cache_misses", NULL, "Those that were not there any more.", stats.misses);

@@ -7,6 +7,8 @@
 #include "fs/remote/remote_mark.h"
 #include "fs/remote/remote_roots.h"
 
+#define SWEEP_AGE_MIN_S 86400
+
 struct collection {
 	struct remote_store *store;
 	struct remote *remote;
@@ -300,6 +302,23 @@ static int carry_out(struct collection *c)
 	return error ? error : remove_lists(c);
 }
 
+/* --- what puts left behind --- */
+
+/* Not all services let themselves be asked: the rest is done all the same. */
+static int sweep(struct collection *c)
+{
+	const int64_t age = c->options->keep_s < SWEEP_AGE_MIN_S ? SWEEP_AGE_MIN_S : c->options->keep_s;
+	struct remote_unfinished swept;
+	int error = remote_sweep(c->remote, c->now - age, c->options->dry_run, &swept);
+
+	c->report->swept = swept.files;
+	c->report->swept_bytes = swept.bytes;
+	if (error == -EINTR || error == -ENOMEM)
+		return error;
+	c->report->sweep_error = error;
+	return 0;
+}
+
 /* --- runs --- */
 
 static void begin(struct collection *c, struct remote_store *store, const struct gc_remote_options *options,
@@ -345,6 +364,8 @@ int gc_remote_run(struct remote_store *store, const struct gc_remote_options *op
 		error = judge(&c);
 	if (!error && !options->dry_run)
 		error = carry_out(&c);
+	if (!error)
+		error = sweep(&c);
 	return end(&c, error);
 }
 

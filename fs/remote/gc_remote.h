@@ -6,6 +6,9 @@
  * a list of a collection names counts as absent for a push, so that none comes to rely on it meanwhile.  All times are
  * those of the remote's clock.  What cannot be read on the way from a root ends a run before anything is condemned.
  *
+ * What puts that were killed left behind goes after the time of grace, too, and after a day at least: a put that is
+ * under way loses nothing that way.  That this fails is reported, and no failure.
+ *
  * Nothing is written anew: of a pack that is partly alive all stays.  Belongs to one thread.
  */
 #ifndef FS_GC_REMOTE_H

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/pack_copy.h"
 #include "cache/shelf.h"
 #include "cache/wire.h"
 #include "fs/remote/push_crew.h"
@@ -75,7 +76,7 @@ static int put(struct push *p, const char *path, const struct remote_body *body,
 	return error && error != -EEXIST ? error : look(p, path, body);
 }
 
-static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id)
+static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace)
 {
 	struct remote_body body = {.data = NULL};
 	char path[REMOTE_PATH_SIZE];
@@ -84,18 +85,37 @@ static int put_pack_file(struct push *p, int dirfd, const char *local, const str
 	body.fd = io_open_regular(p->io, dirfd, local, &body.len);
 	if (body.fd < 0)
 		return body.fd;
-	error = put(p, remote_store_pack_path(id, "", path), &body, false);
+	error = put(p, remote_store_pack_path(id, "", path), &body, replace);
 	io_close(p->io, body.fd);
 	if (!error)
 		tell(p, 1, body.len);
 	return error;
 }
 
+/* Only what is good replaces something. */
+static int check_ours(struct push *p, const struct pack_id *id)
+{
+	struct pack *pack;
+	int error = store_pin_pack(p->plan->store, id, &pack);
+
+	if (error)
+		return error;
+	remote_store_pack_path(id, "", p->result->failed);
+	error = pack_copy_check(pack);
+	store_unpin_pack(p->plan->store, pack);
+	p->result->ours_is_damaged = error == -EBADMSG;
+	return error;
+}
+
 static int put_whole(struct push *p, const struct push_pack *pack)
 {
 	char path[REMOTE_PATH_SIZE];
+	int error = pack->replaces ? check_ours(p, &pack->id) : 0;
 
-	return put_pack_file(p, store_dirfd(p->plan->store), remote_store_pack_path(&pack->id, "", path), &pack->id);
+	if (!error)
+		error = put_pack_file(p, store_dirfd(p->plan->store), remote_store_pack_path(&pack->id, "", path),
+		                      &pack->id, pack->replaces);
+	return error;
 }
 
 /* --- moved files --- */
@@ -248,7 +268,7 @@ static int put_part(struct push *p, const struct push_pack *part)
 	snprintf(name, sizeof(name), "%s.push", pack_id_format(&id, hex));
 	error = pack_writer_finish(writer, p->tmp, ".", name, 0444);
 	if (!error) {
-		error = put_pack_file(p, p->tmp, name, &id);
+		error = put_pack_file(p, p->tmp, name, &id, false);
 		io_unlink(p->io, p->tmp, name);
 	}
 	if (!error)
@@ -281,6 +301,7 @@ static int put_followed(struct push *p, const struct push_pack *pack)
 
 static int put_pack(struct push *p, const struct push_pack *pack)
 {
+	p->result->replaced += pack->replaces;
 	switch (pack->how) {
 	case PUSH_WHOLE:
 		if (!p->request->dry)

@@ -33,10 +33,12 @@ struct push_request {
 };
 
 struct push_result {
-	uint64_t packs; /* that went, or would */
+	uint64_t packs;    /* that went, or would */
+	uint64_t replaced; /* of these, in place of what was of another size */
 	uint64_t roots;
 	uint64_t bytes;                /* of packs and roots */
 	char failed[REMOTE_PATH_SIZE]; /* what was at work when it ended */
+	bool ours_is_damaged;          /* with -EBADMSG: that one, here */
 };
 
 /*

@@ -37,6 +37,32 @@ static int add_below(struct push_plan *plan, size_t above, size_t below)
 
 /* --- how a pack stands --- */
 
+int push_pack_differs(struct push_plan *plan, const struct pack_id *id, uint64_t there_bytes, uint64_t *bytes)
+{
+	struct pack *open;
+	int error = plan->store ? store_pin_pack(plan->store, id, &open) : -ENOENT;
+
+	/* Ours is not here, or is the one that is damaged. */
+	if (error)
+		return error == -ENOMEM ? error : 0;
+	*bytes = pack_size(open);
+	store_unpin_pack(plan->store, open);
+	return *bytes != there_bytes;
+}
+
+/* The pack is there, of THERE_BYTES. */
+static int found_there(struct push_plan *plan, struct push_pack *pack, uint64_t there_bytes)
+{
+	int answer = push_pack_differs(plan, &pack->id, there_bytes, &pack->bytes);
+
+	pack->there_bytes = there_bytes;
+	if (answer <= 0)
+		return answer;
+	pack->how = PUSH_WHOLE;
+	pack->replaces = true;
+	return 0;
+}
+
 /* It is here, or was repacked here.  -ENOENT where it was not. */
 static int look_here(struct push_plan *plan, struct push_pack *pack)
 {
@@ -66,8 +92,11 @@ static int look_at(struct push_plan *plan, struct push_pack *pack)
 	pack->condemned = remote_condemned_has_pack(plan->condemned, &pack->id);
 	if (!plan->to_nothing && !pack->condemned)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(&pack->id, "", path), &there);
+	if (!error)
+		return found_there(plan, pack, there.size);
 	if (error != -ENOENT)
 		return error;
+	pack->there_bytes = UINT64_MAX;
 	error = look_here(plan, pack);
 	if (error == -ENOENT) {
 		/* Repacked by somebody else, who brought what it became, as far as that is said there. */
@@ -213,6 +242,11 @@ int push_pack_settle(struct push_plan *plan, size_t from, unsigned kind, const s
 		if (error)
 			return error;
 		pack = &plan->packs[*number];
+		if (pack->how == PUSH_THERE && (uint64_t)at->offset + at->stored_len > pack->there_bytes) {
+			plan->cut = pack->id;
+			plan->has_cut = true;
+			return -ENODATA;
+		}
 		if (pack->how != PUSH_MOVED)
 			return 0;
 		from = *number;

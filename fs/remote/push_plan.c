@@ -242,6 +242,7 @@ static int is_there(struct push_plan *plan, const struct pack_id *id)
 	char path[REMOTE_PATH_SIZE];
 	struct remote_stat there;
 	const struct id key = place_key(&(struct locator){.pack = *id});
+	uint64_t bytes;
 	int error = id_set_add(&plan->asked, &key);
 
 	if (error <= 0)
@@ -249,6 +250,8 @@ static int is_there(struct push_plan *plan, const struct pack_id *id)
 	if (remote_condemned_has_pack(plan->condemned, id))
 		return 0;
 	error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, "", path), &there);
+	if (!error && push_pack_differs(plan, id, there.size, &bytes) > 0)
+		return 0;
 	if (error == -ENOENT)
 		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, ".moved", path), &there);
 	if (error)
@@ -279,8 +282,12 @@ static int decide(struct push_plan *plan, struct push_pack *pack)
 	uint64_t bytes = 0;
 	size_t all, reachable = 0, kept = 0;
 	struct pack *open;
-	int error = store_pin_pack(plan->store, &pack->id, &open);
+	int error;
 
+	/* It was published. */
+	if (pack->replaces)
+		return 0;
+	error = store_pin_pack(plan->store, &pack->id, &open);
 	if (error)
 		return error;
 	all = pack_count(open);

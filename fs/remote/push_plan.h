@@ -5,6 +5,9 @@
  * whoever put one there put first what its pages name.  Records are told apart by where they lie, since two copies of a
  * page may say differently where its parts are.
  *
+ * Packs never change: one whose size there is not what it is here was cut off there, and is put again.  One that is not
+ * here, and ends before what pages say lies in it, is named.
+ *
  * What a collection there has condemned counts as absent: a pack of ours goes again, as parts of it under a new name,
  * and what only is there cannot be relied on.  Belongs to one thread.
  */
@@ -28,6 +31,8 @@ struct push_pack {
 	struct pack_id id;
 	enum push_how how;
 	bool condemned;          /* there: what is needed of it goes into a new pack */
+	bool replaces;           /* of WHOLE: what has its name there is of another size, and no copy of it */
+	uint64_t there_bytes;    /* of THERE: its size, UINT64_MAX where it is not that pack itself that is there */
 	uint64_t bytes;          /* of WHOLE and PART, about */
 	struct pack_entry *keep; /* of PART, by offset */
 	size_t keep_count;
@@ -61,6 +66,8 @@ struct push_plan {
 	size_t roots_count, roots_room;
 	struct pack_id missing; /* with -ENODATA: a pack that is neither here nor there */
 	bool has_missing;
+	struct pack_id cut; /* with -ENODATA: a pack that ends there before what is needed of it, and is not here */
+	bool has_cut;
 	struct condemned needed; /* with -EBUSY: what is condemned, and is only there, or is a root */
 	/* private */
 	size_t *slots; /* a hash table of the packs: their numbers and 1, 0 for none */

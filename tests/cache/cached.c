@@ -1,6 +1,7 @@
 /* The cache: what is kept is read back, what is damaged was never there, and no state of the folder makes reads fail.
  */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -343,6 +344,28 @@ static void several_use_one_folder(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void how_much_there_is_is_known_without_waiting(void **state)
+{
+	struct cached_size size;
+	uint64_t bytes = 0;
+
+	(void)state;
+	open_again(123456789);
+	assert_int_equal(cached_limit(cached), 123456789);
+	assert_true(add(0));
+	while (!cached_known_bytes(cached, &bytes))
+		sched_yield();
+	assert_int_equal(cached_measure(cached, &size), 0);
+	assert_int_equal(bytes, size.bytes);
+	/* What is put there and what goes is known without another look. */
+	assert_true(add(1));
+	assert_true(cached_known_bytes(cached, &bytes));
+	assert_int_equal(bytes, size.bytes + RANGE);
+	assert_int_equal(cached_trim(cached, 0), 0);
+	assert_true(cached_known_bytes(cached, &bytes));
+	assert_int_equal(bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +374,7 @@ int main(void)
 	    TEST(nothing_in_the_folder_is_trusted),
 	    TEST(what_was_used_longest_ago_goes_first),
 	    TEST(the_limit_is_kept_when_it_closes),
+	    TEST(how_much_there_is_is_known_without_waiting),
 	    TEST(a_full_disk_keeps_nothing_and_hurts_nobody),
 	    TEST(a_folder_that_cannot_be_made_is_told),
 	    TEST(several_use_one_folder),

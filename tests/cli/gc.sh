@@ -110,7 +110,7 @@ test_mostly_dead_packs_are_written_anew() {
 test_json() {
 	new_garbage
 	FILTER='s/"seconds":[0-9.]+/"seconds":S/;s/"bytes":[1-9][0-9]*/"bytes":N/g' expect revfs gc --keep 0 --json <<-'END'
-	{"dry_run":false,"keep_seconds":0,"store":{"packs":4,"roots":2,"bytes":N},"live_pages":1,"live_chunks":1,"deleted":{"packs":0,"roots":0,"bytes":0},"condemned":{"packs":2,"roots":1,"bytes":N},"waiting":{"packs":0,"roots":0,"bytes":0},"reprieved":{"packs":0,"roots":0,"bytes":0},"repacked_packs":0,"written_bytes":0,"unreadable_packs":0,"seconds":S}
+	{"dry_run":false,"keep_seconds":0,"store":{"packs":4,"roots":2,"bytes":N},"live_pages":1,"live_chunks":1,"deleted":{"packs":0,"roots":0,"bytes":0},"condemned":{"packs":2,"roots":1,"bytes":N},"waiting":{"packs":0,"roots":0,"bytes":0},"reprieved":{"packs":0,"roots":0,"bytes":0},"repacked_packs":0,"written_bytes":0,"unreadable_packs":0,"swept":0,"seconds":S}
 	END
 }
 

@@ -398,10 +398,131 @@ test_in_a_bucket() {
 	[ "$(find ../s3/lab -type f ! -name revfs-store | wc -l)" = 0 ]
 }
 
+# What puts that were killed left in ../store/tmp, of which two files are old enough; and what is none of ours.
+left_behind() {
+	pushed
+	mkdir -p ../store/tmp
+	head -c 3000 /dev/zero >../store/tmp/0123456789abcdef0123456789abcdef
+	head -c 3000 /dev/zero >../store/tmp/1123456789abcdef0123456789abcdef
+	head -c 3000 /dev/zero >../store/tmp/young56789abcdef0123456789abcdef
+	cp ../store/tmp/0* ../store/tmp/2123456789abcdef0123456789abcdef
+	cp ../store/tmp/0* ../store/tmp/notes.txt
+	touch -d '15 days ago' ../store/tmp/0* ../store/tmp/1* ../store/tmp/notes.txt
+	touch -d '13 days ago' ../store/tmp/2*
+}
+
+sweep() {
+	expect revfs gc --remote lab -n <<-'END'
+	would be swept: 2 unfinished files, 5.8 KiB
+	END
+	[ "$(find ../store/tmp -type f | wc -l)" = 5 ]
+	expect revfs gc --remote lab <<-'END'
+	swept: 2 unfinished files, 5.8 KiB
+	END
+	[ "$(find ../store/tmp -type f | wc -l)" = 3 ]
+	[ -e ../store/tmp/notes.txt ]
+	# Whatever is asked for, one that may be written to now stays.
+	touch ../store/tmp/2*
+	expect revfs gc --remote lab --keep 0 <<-'END'
+	nothing to remove
+	END
+	touch -d '25 hours ago' ../store/tmp/2*
+	expect revfs gc --remote lab --keep 0 <<-'END'
+	swept: 1 unfinished file, 2.9 KiB
+	END
+	expect revfs gc --remote lab <<-'END'
+	nothing to remove
+	END
+	[ "$(packs)" = 4 ]
+	all_there v1 v2
+}
+
+test_what_killed_pushes_left_is_swept() {
+	left_behind
+	sweep
+}
+
+test_what_killed_pushes_left_on_another_machine_is_swept() {
+	left_behind
+	printf '#!/bin/bash\nwhile [ $# -gt 2 ]; do shift; done\ncd || exit 255\nexec sh -c "$2"\n' >../ssh
+	chmod +x ../ssh
+	export GIT_SSH_COMMAND="$PWD/../ssh"
+	revfs remote set-url lab "ssh://lab.example.org$(realpath ..)/store"
+	sweep
+}
+
+# What one really leaves, killed between the file's beginning and its name.
+test_a_killed_push_leaves_what_can_be_swept() {
+	local number=1
+	pushed
+	need_tool cut
+	until [ -n "$(ls -A ../store/tmp)" ]; do
+		rm -rf ../store .git/revfs/pushed
+		mkdir -p ../store/tmp
+		ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0" "$tool" $number revfs -q push || [ $? = 137 ]
+		number=$((number + 1))
+		[ $number -lt 200 ]
+	done
+	find ../store/tmp -type f -exec touch -d '15 days ago' {} +
+	revfs -q push
+	expect_status 0 revfs gc --remote lab
+	grep -q '^swept: 1 unfinished file' "$SCRATCH/said.out"
+	[ -z "$(ls -A ../store/tmp)" ]
+	all_there v1 v2
+}
+
+test_unfinished_uploads_are_aborted() {
+	local pack=00/0123456789abcdef0123456789abcdef url
+	new_repo
+	mkdir -p data ../s3/lab
+	random 60000 one >data/one
+	revfs -q snapshot -m one data >/dev/null
+	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" anonymous begun=1300000 page=2 &
+	wait_for 20 test -e ../ready
+	url=$(cat ../ready)
+	git config revfs.remote.lab.endpoint "$url"
+	revfs remote add lab s3://lab/some/where
+	revfs -q push
+	# By the service's clock, at which files never change, they are 15 days old.  Five of packs, one beside the store, one of what is no pack.
+	for key in where/packs/$pack where/packs/$pack where/packs/$pack where/packs/$pack where/packs/$pack \
+		else/packs/$pack where/packs/notes; do
+		python3 - "$url/lab/some/$key?uploads=" <<-'END'
+		import hashlib, sys, urllib.request
+		sha = hashlib.sha256(b"").hexdigest()
+		urllib.request.urlopen(urllib.request.Request(sys.argv[1], b"", {"x-amz-content-sha256": sha})).read()
+		END
+	done
+	expect revfs gc --remote lab --keep 20d <<-'END'
+	nothing to remove
+	END
+	expect revfs gc --remote lab -n <<-'END'
+	would be swept: 5 unfinished files
+	END
+	not grep -q '^abort' ../ready.log
+	expect revfs gc --remote lab <<-'END'
+	swept: 5 unfinished files
+	END
+	[ "$(grep -c '^abort.* 204' ../ready.log)" = 5 ]
+	not grep '^abort' ../ready.log | grep -v "^abort /lab/some/where/packs/$pack?"
+	expect revfs gc --remote lab <<-'END'
+	nothing to remove
+	END
+	# Who may not look for them collects all the same, and is told.
+	echo uploads 403:AccessDenied >../ready.plan
+	expect revfs gc --remote lab <<-'END'
+	nothing to remove
+	--- stderr
+	revfs: warning: cannot remove what pushes that were killed left at the remote 'lab': not authorised
+	END
+	echo uploads loop >../ready.plan
+	expect_status 0 revfs gc --remote lab
+	grep -q "warning: cannot remove what pushes .*: an answer that makes no sense\$" "$SCRATCH/said.err"
+}
+
 test_json() {
 	half_pushed
 	FILTER='s/"seconds":[0-9.]+/"seconds":S/;s/"bytes":[1-9][0-9]*/"bytes":N/g' expect revfs gc --remote lab --keep 0 --json <<-'END'
-	{"remote":"lab","dry_run":false,"keep_seconds":0,"store":{"packs":6,"roots":2,"bytes":N},"live_pages":3,"live_chunks":0,"deleted":{"packs":0,"roots":0,"bytes":0},"condemned":{"packs":2,"roots":0,"bytes":N},"waiting":{"packs":0,"roots":0,"bytes":0},"reprieved":{"packs":0,"roots":0,"bytes":0},"repacked_packs":0,"written_bytes":0,"unreadable_packs":0,"seconds":S}
+	{"remote":"lab","dry_run":false,"keep_seconds":0,"store":{"packs":6,"roots":2,"bytes":N},"live_pages":3,"live_chunks":0,"deleted":{"packs":0,"roots":0,"bytes":0},"condemned":{"packs":2,"roots":0,"bytes":N},"waiting":{"packs":0,"roots":0,"bytes":0},"reprieved":{"packs":0,"roots":0,"bytes":0},"repacked_packs":0,"written_bytes":0,"unreadable_packs":0,"swept":0,"seconds":S}
 	END
 }
 

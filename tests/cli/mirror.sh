@@ -215,7 +215,7 @@ test_what_cannot_be() {
 	git config --remove-section revfs.remote.backup
 	expect revfs mirror lab backup <<-'END'
 	--- stderr
-	revfs: only the shared '.revfs/config' names 'SCRATCH/test_what_cannot_be/backup' for the remote 'backup': 'git config revfs.remote.backup.url SCRATCH/test_what_cannot_be/backup' says that data may go there
+	revfs: only the shared '.revfs/config' names 'SCRATCH/test_what_cannot_be/backup' for the remote 'backup': 'revfs remote trust backup' says that data may go there
 	--- status 11
 	END
 	[ ! -e ../backup ]

@@ -41,6 +41,29 @@ test_what_is_pinned_stays() {
 	not alone revfs -q cat HEAD:data/new >/dev/null 2>&1
 }
 
+TAKES='s/(takes )?[0-9.]+ KiB (of|would)/\1N \2/'
+
+test_more_than_the_cache_may_hold() {
+	new_clone
+	FILTER=$TAKES expect revfs pin -n v1 HEAD:data/new <<-'END'
+	v1: N would be kept
+	HEAD:data/new: N would be kept
+	END
+	expect revfs pin <<-'END'
+	END
+	git config revfs.cacheSize 500000
+	FILTER=$TAKES expect revfs pin -n v1 <<-'END'
+	v1: N would be kept
+	--- stderr
+	revfs: warning: this takes N of the cache, whose limit is 488.2 KiB (revfs.cacheSize): nothing else stays there
+	END
+	FILTER=$TAKES expect revfs pin v1 HEAD:data/new <<-'END'
+	--- stderr
+	revfs: warning: this takes N of the cache, whose limit is 488.2 KiB (revfs.cacheSize): nothing else stays there
+	END
+	alone revfs -q export v1 ../out
+}
+
 test_pins_are_listed_and_removed() {
 	new_clone
 	expect revfs pin <<-'END'

@@ -41,7 +41,7 @@ test_a_path_and_what_the_store_has() {
 	not alone revfs -q cat HEAD:data/large >/dev/null 2>&1
 	revfs -q fetch HEAD:data/new
 	FILTER=$NUMBERS expect revfs prefetch --json HEAD:data/new HEAD:.gitignore <<-'END'
-	{"files":1,"bytes":0,"here_bytes":100000,"received_bytes":N,"failed":0,"seconds":N}
+	{"dry_run":false,"files":1,"bytes":0,"here_bytes":100000,"received_bytes":N,"failed":0,"seconds":N}
 	END
 }
 
@@ -75,6 +75,32 @@ test_what_is_missing_is_named() {
 	revfs: there is no remote: 'revfs remote add NAME URL' names one
 	--- status 4
 	END
+}
+
+# What does not fit is told beforehand, with both numbers, and brought as far as it does.
+test_more_than_the_cache_may_hold() {
+	new_clone
+	git config revfs.cacheSize 1000000
+	FILTER=$NUMBERS expect revfs prefetch -n v1 <<-'END'
+	203 files, 3.0 MiB; nothing was brought
+	--- stderr
+	revfs: warning: this takes 2.9 MiB of the cache, whose limit is 976.5 KiB (revfs.cacheSize): what comes first goes before the last is there
+	END
+	not alone revfs -q cat HEAD:data/sub/77 >/dev/null 2>&1
+	expect_status 0 revfs prefetch v1
+	grep -q '^revfs: warning: this takes 2.9 MiB of the cache, whose limit is 976.5 KiB ' "$SCRATCH/said.err"
+	[ "$(wc -l <"$SCRATCH/said.err")" = 1 ]
+	# What is compressed well enough fits.
+	FILTER=$NUMBERS expect revfs prefetch -n v1:data/sub <<-'END'
+	201 files, 165.3 KiB; nothing was brought
+	END
+	git config revfs.cacheSize 100000
+	expect_status 0 revfs prefetch v1:data/sub
+	[ ! -s "$SCRATCH/said.err" ]
+	# What the store has takes nothing.
+	revfs -q fetch v1
+	expect_status 0 revfs prefetch v1
+	[ ! -s "$SCRATCH/said.err" ]
 }
 
 # A file of many pieces, with repeated and equal chunks in it.

@@ -75,7 +75,7 @@ test_only_the_named_revision_with_its_history_goes() {
 	revfs -q -C ../clone export main "$PWD/../none" 2>../said && return 1
 	# The rest follows.
 	FILTER=$NUMBERS expect revfs push --json <<-'END'
-	{"remote":"lab","dry_run":false,"commits":1,"packs":2,"roots":1,"bytes":N,"requests":N,"seconds":N}
+	{"remote":"lab","dry_run":false,"commits":1,"packs":2,"roots":1,"bytes":N,"replaced":0,"requests":N,"seconds":N}
 	END
 	clone_equals HEAD v1
 }
@@ -289,6 +289,138 @@ test_a_killed_push_is_finished_by_the_next() {
 		clone_equals HEAD v1
 	done
 	[ $hits -gt 0 ]
+}
+
+# Thirty files of one chunk each, which the page of their folder names: a pack of 450 KB.
+thirty_chunks() {
+	local n
+	new_repo
+	mkdir data
+	for n in {10..39}; do
+		head -c 15000 /dev/urandom >data/$n
+	done
+	revfs -q snapshot -m thirty data
+	git tag v1
+	revfs remote add lab ../store
+}
+
+# more: another commit, whose page names all of them again.
+more() {
+	echo more >>data/more
+	tick
+	revfs -q snapshot -m more
+}
+
+# cut_off FILE SIZE
+cut_off() {
+	chmod u+w "$1"
+	truncate -s "$2" "$1"
+	chmod u-w "$1"
+}
+
+CUT="revfs: warning: 1 pack at the remote 'lab' was cut off, or no copy of what is here, and put again: 'revfs verify --remote lab' says whether there is more"
+
+test_a_pack_that_was_cut_off_there_is_put_again() {
+	local pack size
+	thirty_chunks
+	revfs -q push
+	pack=$(find ../store/packs -type f -size +400k)
+	for size in 1000 0 700000; do
+		more
+		cut_off "$pack" $size
+		FILTER=$NUMBERS expect revfs push -n <<-END
+		lab: 2 packs, 1 roots, N, N s
+		nothing was sent
+		--- stderr
+		${CUT/put again/would be put again}
+		END
+		[ "$(stat -c %s "$pack")" = $size ]
+		FILTER=$NUMBERS expect revfs push <<-END
+		lab: 2 packs, 1 roots, N, N s
+		--- stderr
+		$CUT
+		END
+		cmp "$pack" ".git/revfs/${pack#../store/}"
+		[ "$(stat -c %a "$pack")" = 444 ]
+	done
+	clone_equals HEAD v1
+	expect revfs -q verify --remote lab <<-'END'
+	END
+}
+
+# Of pages: where nothing is known to be there, all below is looked at, too.
+test_packs_of_pages_that_were_cut_off_are_put_again() {
+	local pack
+	two_snapshots
+	revfs -q push
+	for pack in ../store/packs/*/*; do
+		cut_off "$pack" 20
+	done
+	rm -r .git/revfs/pushed
+	FILTER=$NUMBERS expect revfs push <<-END
+	lab: 4 packs, 0 roots, N, N s
+	--- stderr
+	revfs: warning: 4 packs at the remote 'lab' were cut off, or no copy of what is here, and put again: 'revfs verify --remote lab' says whether there is more
+	END
+	clone_equals HEAD v1
+}
+
+test_a_pack_that_was_cut_off_in_a_bucket_is_put_again() {
+	local pack
+	thirty_chunks
+	mkdir -p ../s3/lab
+	"$TESTS_DIR/servers/s3" "$(realpath ../s3)" "$PWD/../ready" anonymous &
+	wait_for 20 test -e ../ready
+	git config revfs.remote.lab.endpoint "$(cat ../ready)"
+	revfs remote set-url lab s3://lab/some/where
+	revfs -q push
+	pack=$(find ../s3/lab -type f -size +400k)
+	truncate -s 5000 "$pack"
+	more
+	FILTER=$NUMBERS expect revfs push <<-END
+	lab: 2 packs, 1 roots, N, N s
+	--- stderr
+	$CUT
+	END
+	cmp "$pack" ".git/revfs/${pack#../s3/lab/some/where/}"
+}
+
+test_what_is_cut_off_there_and_not_here_is_named() {
+	local pack
+	thirty_chunks
+	revfs -q push
+	git clone -q . ../theirs
+	cd ../theirs
+	git config revfs.remote.lab.url "$PWD/../store"
+	revfs -q checkout
+	more
+	pack=$(find ../store/packs -type f -size +400k)
+	cut_off "$pack" 300000
+	expect revfs push <<-END
+	--- stderr
+	revfs: cannot push 'data': the pack ${pack##*/}, which has some of it, is cut off at the remote 'lab', and not here: 'revfs verify --remote lab --repair' looks for it elsewhere
+	--- status 7
+	END
+	[ "$(find ../store/roots -type f | wc -l)" = 1 ]
+}
+
+# What is damaged here replaces nothing.
+test_a_pack_that_is_damaged_on_both_sides_stays() {
+	local pack here
+	thirty_chunks
+	revfs -q push
+	pack=$(find ../store/packs -type f -size +400k)
+	here=.git/revfs/${pack#../store/}
+	cut_off "$pack" 400000
+	chmod u+w "$here"
+	printf xxxxxxxx | dd of="$here" bs=1 seek=420000 conv=notrunc status=none
+	more
+	expect revfs push <<-END
+	--- stderr
+	revfs: '${pack#../store/}' is of another size at the remote 'lab' than here, where it is damaged: 'revfs verify --repair' looks for a good one, then run this again
+	--- status 7
+	END
+	[ "$(stat -c %s "$pack")" = 400000 ]
 }
 
 test_two_push_at_once() {

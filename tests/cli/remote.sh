@@ -84,7 +84,7 @@ test_what_is_no_remote_is_refused() {
 	END
 	expect revfs remote frobnicate <<-'END'
 	--- stderr
-	revfs: 'frobnicate' is not one of add, list, remove, set-url
+	revfs: 'frobnicate' is not one of add, list, remove, set-url, trust
 	see 'revfs help remote'
 	--- status 2
 	END

@@ -162,6 +162,83 @@ test_a_login_by_sso_is_used_while_it_lasts() {
 	not grep secret-of-sso "$SCRATCH/said.err"
 }
 
+# keys_were_sent: whether any request was signed since the log was removed.
+keys_were_sent() { grep -qv ' -$' ../ready.log; }
+
+# What somebody wrote to the shared file gets no signed request and no token before its reader said so.
+test_a_shared_endpoint_gets_no_keys_before_it_is_confirmed() {
+	export AWS_ACCESS_KEY_ID=AKIAY AWS_SECRET_ACCESS_KEY=word-of-y AWS_SESSION_TOKEN=token-of-y
+	new_bucket
+	revfs -q push
+	git config -f .revfs/config remote.lab.url s3://lab/store
+	git config -f .revfs/config remote.lab.endpoint "$URL"
+	git add .revfs/config
+	git commit -q -m shared
+	git clone -q . ../theirs
+	cd ../theirs
+	rm ../ready.log
+	expect revfs cat HEAD:data/b <<-END
+	--- stderr
+	revfs: cannot read 'HEAD:data/b': not authorised; the remote 'lab': only the shared '.revfs/config' names its endpoint, which is asked as nobody until 'revfs remote trust lab' confirms it, and the service answers 403 AccessDenied
+	--- status 6
+	END
+	expect_status 6 revfs fetch
+	expect_status 6 revfs prefetch HEAD
+	expect_status 6 revfs verify --remote lab
+	expect_status 6 revfs push -n
+	expect_status 11 revfs push
+	# Nor where the URL is the reader's own.
+	git config revfs.remote.lab.url s3://lab/store
+	expect_status 6 revfs cat HEAD:data/b
+	expect_status 11 revfs push
+	not keys_were_sent
+	expect revfs remote trust lab <<-END
+	lab: 's3://lab/store' at '$URL'
+	END
+	revfs cat HEAD:data/b | cmp - ../repo/data/b
+	keys_were_sent
+	expect revfs push <<-'END'
+	lab: has everything
+	END
+	expect revfs remote trust lab <<-'END'
+	lab: 's3://lab/store' is this clone's own word already
+	END
+	# What the shared file says later does not count.
+	git config -f .revfs/config remote.lab.endpoint http://127.0.0.1:9
+	revfs -q cache clear
+	revfs cat HEAD:data/b | cmp - ../repo/data/b
+	expect revfs remote trust nobody <<-'END'
+	--- stderr
+	revfs: there is no remote 'nobody': 'revfs remote' lists them
+	--- status 4
+	END
+}
+
+# For a job that asks nobody: a variable, or a setting of the machine.
+test_a_shared_endpoint_is_confirmed_without_asking() {
+	export AWS_ACCESS_KEY_ID=AKIAX AWS_SECRET_ACCESS_KEY=word-of-x
+	new_bucket
+	revfs -q push
+	git config -f .revfs/config remote.lab.url s3://lab/store
+	git config -f .revfs/config remote.lab.endpoint "$URL"
+	git add .revfs/config
+	git commit -q -m shared
+	git clone -q . ../theirs
+	cd ../theirs
+	GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=revfs.remote.lab.endpoint GIT_CONFIG_VALUE_0=$URL revfs cat HEAD:data/b |
+		cmp - ../repo/data/b
+	revfs -q cache clear
+	AWS_ENDPOINT_URL=$URL revfs cat HEAD:data/b | cmp - ../repo/data/b
+	revfs -q cache clear
+	expect_status 6 revfs cat HEAD:data/b
+	GIT_CONFIG_GLOBAL=$PWD/../global git config --global revfs.remote.lab.endpoint "$URL"
+	GIT_CONFIG_GLOBAL=$PWD/../global revfs cat HEAD:data/b | cmp - ../repo/data/b
+	# Of an endpoint that is the environment's, and none of the shared file's, nothing is to be confirmed.
+	git config -f .revfs/config --unset remote.lab.endpoint
+	revfs -q cache clear
+	AWS_ENDPOINT_URL_S3=$URL revfs cat HEAD:data/b | cmp - ../repo/data/b
+}
+
 test_files_and_variables_say_where_the_bucket_is() {
 	new_bucket
 	set_profiles

@@ -108,9 +108,9 @@ test_passwords() {
 	new_clone
 	serve ../store auth=ada:secret
 	git config revfs.remote.lab.url "$URL"
-	expect revfs cat HEAD:data/a.txt <<-'END'
+	expect revfs cat HEAD:data/a.txt <<-END
 	--- stderr
-	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	revfs: cannot read 'HEAD:data/a.txt': not authorised; the remote 'lab': 'git credential': could not read Username for '$URL': terminal prompts disabled
 	--- status 6
 	END
 	host=${URL#http://}
@@ -176,15 +176,15 @@ test_git_knows_no_password_that_is_right() {
 	set_helper wrong-sesame worse-sesame
 	expect revfs -v cat HEAD:data/a.txt <<-'END'
 	--- stderr
-	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	revfs: cannot read 'HEAD:data/a.txt': not authorised; the remote 'lab': it refused the password
 	--- status 6
 	END
 	printf '%s\n' 'get -' 'erase password=wrong-sesame' 'get -' | diff - ../asked
 	set_helper
 	rm ../asked
-	expect revfs cat HEAD:data/a.txt <<-'END'
+	expect revfs cat HEAD:data/a.txt <<-END
 	--- stderr
-	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	revfs: cannot read 'HEAD:data/a.txt': not authorised; the remote 'lab': 'git credential': could not read Username for '$URL': terminal prompts disabled
 	--- status 6
 	END
 	[ "$(cat ../asked)" = 'get -' ]
@@ -216,7 +216,7 @@ test_no_password_is_given_behind_a_redirect() {
 	set_helper open-sesame
 	expect revfs cat HEAD:data/a.txt <<-'END'
 	--- stderr
-	revfs: cannot read 'HEAD:data/a.txt': not authorised
+	revfs: cannot read 'HEAD:data/a.txt': not authorised; the remote 'lab': where it sends on to wants a password
 	--- status 6
 	END
 	[ ! -e ../asked ]

@@ -69,7 +69,18 @@ test_the_service_may_stand_in_the_shared_settings() {
 	git config -f .revfs/config remote.lab.region eu-west-3
 	tick
 	git commit -q -m service .revfs/config
+	# Who set the endpoint there has not said yet that data may go to it.
+	expect revfs push <<-END
+	--- stderr
+	revfs: only the shared '.revfs/config' names 's3://lab/some/where' at '$URL' for the remote 'lab': 'revfs push --yes' pushes there, now and later
+	--- status 11
+	END
+	revfs -q push --yes
+	expect git config revfs.remote.lab.endpoint <<-END
+	$URL
+	END
 	revfs -q push
+	# Who reads as nobody needs to say nothing.
 	git clone -q . ../other
 	cd ../other
 	revfs -q cache clear
@@ -122,7 +133,7 @@ test_who_may_not_is_told() {
 	plan 'any 403:AccessDenied'
 	expect revfs push <<-'END'
 	--- stderr
-	revfs: cannot use the remote 'lab' (s3://lab/some/where): not authorised
+	revfs: cannot use the remote 'lab' (s3://lab/some/where): not authorised: no credentials were found, and the service answers 403 AccessDenied
 	--- status 6
 	END
 }

@@ -91,6 +91,10 @@ test_cold_and_warm_reads_are_told_apart() {
 	[ "$(metric revfs_memory_bytes)" -gt 0 ]
 }
 
+knows_its_cache() {
+	[ "$(metric revfs_cache_bytes)" != none ]
+}
+
 test_remotes_are_counted() {
 	local requests
 	new_with_server
@@ -102,6 +106,10 @@ test_remotes_are_counted() {
 	[ "$(metric revfs_records_found_total level=remote)" -gt 0 ]
 	[ "$(metric revfs_remote_records_total remote=lab)" = "$(metric revfs_records_found_total level=remote)" ]
 	[ "$(metric revfs_cache_written_bytes_total)" -gt 0 ]
+	# How much there is, is looked for by a thread.
+	wait_for 20 knows_its_cache
+	[ "$(metric revfs_cache_bytes)" -gt 0 ]
+	revfs cache --json | grep -q "\"limit\":$(metric revfs_cache_limit_bytes),"
 	[ "$(metric revfs_parkings_total)" -gt 0 ]
 	[ "$(metric revfs_parked_duration_seconds_count)" = "$(metric revfs_parkings_total)" ]
 	[ "$(metric revfs_parked_requests)" = 0 ]

@@ -228,6 +228,15 @@ static void expect_said(const char *expected)
 	free(said);
 }
 
+/* Why the last look failed, for those who see no warning. */
+static void expect_why(const char *expected)
+{
+	char why[REMOTE_WHY_SIZE];
+
+	source.why(source.arg, why, sizeof(why));
+	assert_string_equal(why, expected);
+}
+
 static void bucket_gets_those_of_its_profile(void **state)
 {
 	(void)state;
@@ -270,6 +279,10 @@ static void what_is_wrong_with_settings_is_said_once(void **state)
 	assert_int_equal(scratch_try("test $(wc -l <said) = 3"), 0);
 	snprintf(both, sizeof(both), "grep -qxF \"%s\" said", said);
 	assert_int_equal(scratch_try("%s", both), 0);
+	expect_why("the profile 'x' has aws_secret_access_key, and no aws_access_key_id");
+	aws_write(".aws/config", "[profile x]\naws_access_key_id = AKIAX\naws_secret_access_key = tremendous\n");
+	assert_int_equal(get_saying(), 0);
+	expect_why("");
 }
 
 static void failure_that_may_pass_is_tried_again(void **state)
@@ -278,6 +291,7 @@ static void failure_that_may_pass_is_tried_again(void **state)
 	aws_set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x");
 	open_source("s3://bucket/store", NULL);
 	assert_int_equal(get_saying(), -ECONNREFUSED);
+	expect_why("cannot ask the container's service: Connection refused");
 	expect_said("revfs: warning: no credentials for the remote 'lab': cannot ask the container's service: "
 	            "Connection refused");
 }

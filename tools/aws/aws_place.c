@@ -82,3 +82,55 @@ int aws_place_find(const char *profile, char **region, char **endpoint)
 	free(*endpoint);
 	return -ENOMEM;
 }
+
+/* The label at *NAME, up to a dot, which is gone past: its length. */
+static size_t take_label(const char **name)
+{
+	size_t len = strcspn(*name, ".");
+
+	*name += len + ((*name)[len] == '.');
+	return len;
+}
+
+/* Whether the LEN bytes at LABEL may be a region: "eu-west-1", "us-gov-east-1". */
+static bool is_region(const char *label, size_t len)
+{
+	size_t dashes = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		const bool last = i + 1 == len;
+
+		dashes += label[i] == '-';
+		if (!(label[i] >= 'a' && label[i] <= 'z') && label[i] != '-' &&
+		    !(last && label[i] >= '0' && label[i] <= '9'))
+			return false;
+	}
+	return dashes >= 2 && label[0] != '-' && label[len - 1] >= '0' && label[len - 1] <= '9' &&
+	       label[len - 2] == '-';
+}
+
+bool aws_place_is_s3(const char *endpoint)
+{
+	static const char *const services[] = {"s3", "s3-fips", "s3-accelerate"};
+	const char *name = endpoint + strlen("https://"), *label = name;
+	bool is_service = false;
+	size_t len;
+
+	if (strncasecmp(endpoint, "https://", strlen("https://")) != 0)
+		return false;
+	len = take_label(&name);
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		is_service |= len == strlen(services[i]) && !memcmp(label, services[i], len);
+	if (!is_service)
+		return false;
+	label = name;
+	len = take_label(&name);
+	if (len == strlen("dualstack") && !memcmp(label, "dualstack", len)) {
+		label = name;
+		len = take_label(&name);
+	}
+	if (len && is_region(label, len))
+		label = name;
+	return !strcmp(label, "amazonaws.com") || !strcmp(label, "amazonaws.com/") ||
+	       !strcmp(label, "amazonaws.com.cn") || !strcmp(label, "amazonaws.com.cn/");
+}

@@ -26,4 +26,10 @@ const char *aws_place_endpoint(const struct aws_profile *profile, const char *se
  * host's name; -ENOMEM. */
 int aws_place_url(const char *host, const char *region, char **url);
 
+/*
+ * Whether the URL ENDPOINT is, by https, a server of Amazon's S3 itself: s3.amazonaws.com, s3.REGION.amazonaws.com and
+ * their kin.  Much else in that domain is its customers'.
+ */
+bool aws_place_is_s3(const char *endpoint);
+
 #endif

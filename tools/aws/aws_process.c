@@ -138,6 +138,11 @@ int aws_process_get(struct aws_look *look, const char *command, struct credentia
 		error = aws_look_fail(look, -EPROTO, WHO " prints more than credentials");
 	else if (error && error != -EINTR)
 		aws_look_fail(look, error, "cannot run " WHO ": %s", error_text(error));
+	else if (!error && (status == 126 || status == 127))
+		error = aws_look_fail(look, -EKEYREJECTED,
+		                      "the program of 'credential_process' was not found, or is none "
+		                      "(status %d)",
+		                      status);
 	else if (!error && status)
 		error = aws_look_fail(look, -EKEYREJECTED, WHO " ended with the status %d", status);
 	if (!error)

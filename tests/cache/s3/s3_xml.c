@@ -100,6 +100,7 @@ static void listings_that_make_no_sense_are_refused(void **state)
 static void try(const char *text, size_t len)
 {
 	struct s3_error failure;
+	struct s3_uploads uploads;
 	struct s3_page page;
 	char *id, *copy = malloc(len ? len : 1);
 	int error;
@@ -114,6 +115,10 @@ static void try(const char *text, size_t len)
 	error = s3_xml_upload(copy, len, &id);
 	if (!error)
 		free(id);
+	assert_true(error == 0 || error == -EPROTO);
+	error = s3_xml_uploads(copy, len, &uploads);
+	if (!error)
+		s3_uploads_release(&uploads);
 	assert_true(error == 0 || error == -EPROTO);
 	free(copy);
 }
@@ -180,12 +185,76 @@ static void uploads_have_names(void **state)
 	assert_int_equal(s3_xml_upload(other, strlen(other), &id), -EPROTO);
 }
 
+static const char unfinished[] =
+    HEAD "<ListMultipartUploadsResult" XMLNS "><Bucket>b</Bucket><KeyMarker/><NextKeyMarker>p%2Fb+c</NextKeyMarker>"
+	 "<NextUploadIdMarker>2&amp;</NextUploadIdMarker><EncodingType>url</EncodingType>"
+	 "<Upload><Key>p%2Fa</Key><UploadId>1+</UploadId><Initiator><ID>x</ID></Initiator>"
+	 "<Initiated>2026-11-30T03:08:59.000Z</Initiated></Upload>"
+	 "<Upload><Key>p%2Fb+c</Key><UploadId>2&amp;</UploadId><Initiated>2026-11-30T03:09:00Z</Initiated></Upload>"
+	 "<IsTruncated>true</IsTruncated></ListMultipartUploadsResult>";
+
+static void unfinished_uploads_are_read(void **state)
+{
+	struct s3_uploads uploads;
+
+	(void)state;
+	assert_int_equal(s3_xml_uploads(unfinished, strlen(unfinished), &uploads), 0);
+	assert_int_equal(uploads.count, 2);
+	assert_string_equal(uploads.items[0].key, "p/a");
+	assert_string_equal(uploads.items[0].id, "1+");
+	assert_int_equal(uploads.items[0].time, 1795921739 + 86400);
+	assert_string_equal(uploads.items[1].key, "p/b c");
+	assert_string_equal(uploads.next_key, "p/b c");
+	assert_string_equal(uploads.next_id, "2&");
+	s3_uploads_release(&uploads);
+}
+
+static void wrong_lists_of_uploads_are_refused(void **state)
+{
+	static const char *const wrong[] = {
+	    "<ListBucketResult/>",
+	    /* One without a name, a time, a key; a time that is none; a key twice. */
+	    "<ListMultipartUploadsResult><Upload><Key>a</Key><Initiated>2026-11-30T03:08:59Z</Initiated></Upload>"
+	    "</ListMultipartUploadsResult>",
+	    "<ListMultipartUploadsResult><Upload><Key>a</Key><UploadId>1</UploadId></Upload>"
+	    "</ListMultipartUploadsResult>",
+	    "<ListMultipartUploadsResult><Upload><UploadId>1</UploadId><Initiated>2026-11-30T03:08:59Z</Initiated>"
+	    "</Upload></ListMultipartUploadsResult>",
+	    "<ListMultipartUploadsResult><Upload><Key>a</Key><UploadId>1</UploadId><Initiated>late</Initiated></Upload>"
+	    "</ListMultipartUploadsResult>",
+	    "<ListMultipartUploadsResult><Upload><Key>a</Key><Key>b</Key></Upload></ListMultipartUploadsResult>",
+	    /* It goes on nobody knows where. */
+	    "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>",
+	    "<ListMultipartUploadsResult><NextKeyMarker>a</NextKeyMarker><IsTruncated>true</IsTruncated>"
+	    "</ListMultipartUploadsResult>",
+	};
+	struct s3_uploads uploads;
+	char text[sizeof(unfinished)];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		if (s3_xml_uploads(wrong[i], strlen(wrong[i]), &uploads) != -EPROTO)
+			fail_msg("taken: %s", wrong[i]);
+	}
+	for (size_t len = 0; len < sizeof(unfinished) - 1; len++)
+		assert_int_equal(s3_xml_uploads(unfinished, len, &uploads), -EPROTO);
+	for (size_t at = 0; at < sizeof(unfinished) - 1; at++) {
+		memcpy(text, unfinished, sizeof(text));
+		text[at] ^= 1;
+		try(text, sizeof(text) - 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(listings_are_read),   cmocka_unit_test(listings_that_make_no_sense_are_refused),
-	    cmocka_unit_test(no_damage_does_harm), cmocka_unit_test(errors_are_read),
+	    cmocka_unit_test(listings_are_read),
+	    cmocka_unit_test(listings_that_make_no_sense_are_refused),
+	    cmocka_unit_test(no_damage_does_harm),
+	    cmocka_unit_test(errors_are_read),
 	    cmocka_unit_test(uploads_have_names),
+	    cmocka_unit_test(unfinished_uploads_are_read),
+	    cmocka_unit_test(wrong_lists_of_uploads_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,6 +340,18 @@ static void paths_are_those_of_a_store(void **state)
 		assert_int_equal(serve_wire_is_path(cases[i].path, len, true), cases[i].folder);
 	}
 	assert_false(serve_wire_is_path("packs/a\0b", 9, false));
+	/* What is being put is no file of a store. */
+	assert_false(serve_wire_is_path("tmp", 3, true));
+	assert_false(serve_wire_is_path("tmp/0123456789abcdef0123456789abcdef", 36, false));
+	assert_true(serve_wire_is_unfinished("tmp", 3, true));
+	assert_false(serve_wire_is_unfinished("tmp", 3, false));
+	assert_false(serve_wire_is_unfinished("tmp/", 4, true));
+	assert_false(serve_wire_is_unfinished("tm", 2, true));
+	assert_true(serve_wire_is_unfinished("tmp/0123456789abcdef0123456789abcdef", 36, false));
+	assert_false(serve_wire_is_unfinished("tmp/0123456789abcdef0123456789abcdef", 36, true));
+	assert_false(serve_wire_is_unfinished("tmp/0123456789abcdef0123456789abcdef", 35, false));
+	assert_false(serve_wire_is_unfinished("tmp/../revfs-store", 18, false));
+	assert_false(serve_wire_is_unfinished("tmpx0123456789abcdef0123456789abcdef", 36, false));
 	memset(longest, 'x', sizeof(longest));
 	memcpy(longest, "packs/", 6);
 	assert_true(serve_wire_is_path(longest, REMOTE_PATH_SIZE - 1, false));

@@ -65,14 +65,14 @@ static void last_failure_of_a_node_is_found(void **state)
 	char reason[FAILURES_REASON_MAX];
 
 	(void)state;
-	failures_add(failures, 7, "@v1/a", "read", -EBADMSG);
-	failures_add(failures, 8, "@v1/b", "read", -ENODATA);
-	failures_add(failures, 7, "@v1/a", "read", -ENODATA);
+	failures_add(failures, 7, "@v1/a", "read", -EBADMSG, "");
+	failures_add(failures, 8, "@v1/b", "read", -ENODATA, "");
+	failures_add(failures, 7, "@v1/a", "read", -ENODATA, "");
 	assert_int_equal(failures_find(failures, 7, reason), 0);
 	assert_string_equal(reason, "can't read: data that is in no store");
 	assert_int_equal(failures_find(failures, 9, reason), -ENOENT);
 	/* The same as before, again: now it is the last one. */
-	failures_add(failures, 7, "@v1/a", "read", -EBADMSG);
+	failures_add(failures, 7, "@v1/a", "read", -EBADMSG, "");
 	assert_int_equal(failures_find(failures, 7, reason), 0);
 	assert_string_equal(reason, "can't read: damaged data");
 }
@@ -80,9 +80,9 @@ static void last_failure_of_a_node_is_found(void **state)
 static void newest_is_told_first_and_repeats_are_counted(void **state)
 {
 	(void)state;
-	failures_add(failures, 7, "@v1/a", "read", -EBADMSG);
-	failures_add(failures, 8, "@v1/b", "list", -ENOTSUP);
-	failures_add(failures, 7, "@v1/a", "read", -EBADMSG);
+	failures_add(failures, 7, "@v1/a", "read", -EBADMSG, "");
+	failures_add(failures, 8, "@v1/b", "list", -ENOTSUP, "");
+	failures_add(failures, 7, "@v1/a", "read", -EBADMSG, "");
 	assert_string_equal(lines(), "@v1/a: can't read: damaged data (2 times)\n"
 	                             "@v1/b: can't list: data of a kind that this version does not know\n");
 }
@@ -90,7 +90,7 @@ static void newest_is_told_first_and_repeats_are_counted(void **state)
 static void path_breaks_no_line(void **state)
 {
 	(void)state;
-	failures_add(failures, 7, "@v1/a\nb\\c\x7f\xc3\xa4", "read", -EIO);
+	failures_add(failures, 7, "@v1/a\nb\\c\x7f\xc3\xa4", "read", -EIO, "");
 	assert_string_equal(lines(), "@v1/a\\012b\\134c\\177\xc3\xa4: can't read: Input/output error\n");
 }
 
@@ -101,12 +101,29 @@ static void only_the_last_are_kept(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < FAILURES_KEPT + 10; i++)
-		failures_add(failures, i + 2, "x", "read", -EIO);
+		failures_add(failures, i + 2, "x", "read", -EIO, "");
 	for (const char *p = lines(); *p; p++)
 		count += *p == '\n';
 	assert_int_equal(count, FAILURES_KEPT);
 	assert_int_equal(failures_find(failures, 11, reason), -ENOENT);
 	assert_int_equal(failures_find(failures, 12, reason), 0);
+}
+
+static void why_it_failed_stands_behind(void **state)
+{
+	char reason[FAILURES_REASON_MAX];
+
+	(void)state;
+	failures_add(failures, 7, "@v1/a", "read", -EKEYREJECTED, "the remote 'lab': no");
+	assert_int_equal(failures_find(failures, 7, reason), 0);
+	assert_string_equal(reason, "can't read: not authorised: the remote 'lab': no");
+	/* The last time counts. */
+	failures_add(failures, 7, "@v1/a", "read", -EKEYREJECTED, "the remote 'lab': yes");
+	assert_int_equal(failures_find(failures, 7, reason), 0);
+	assert_string_equal(reason, "can't read: not authorised: the remote 'lab': yes");
+	failures_add(failures, 7, "@v1/a", "read", -EKEYREJECTED, "");
+	assert_int_equal(failures_find(failures, 7, reason), 0);
+	assert_string_equal(reason, "can't read: not authorised");
 }
 
 int main(void)
@@ -118,6 +135,7 @@ int main(void)
 	    TEST(newest_is_told_first_and_repeats_are_counted),
 	    TEST(path_breaks_no_line),
 	    TEST(only_the_last_are_kept),
+	    TEST(why_it_failed_stands_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,7 @@ static void failure_says_its_status(void **state)
 	assert_string_equal(look.why, "the 'credential_process' ended with the status 3");
 	assert_null(found.user);
 	assert_int_equal(aws_process_get(&look, "/nowhere/program 2>/dev/null", &found), -EKEYREJECTED);
-	assert_string_equal(look.why, "the 'credential_process' ended with the status 127");
+	assert_string_equal(look.why, "the program of 'credential_process' was not found, or is none (status 127)");
 }
 
 static void megabyte_is_too_much(void **state)
