@@ -90,7 +90,9 @@ static int ask(struct request *request, unsigned n)
 	struct record record;
 	int error;
 
-	request->ticket.ready = on_ready;
+	/* Others read it once it is asked with. */
+	if (!request->ticket.ready)
+		request->ticket.ready = on_ready;
 	ticket_hold(&request->ticket);
 	assert_ptr_equal(ticket_held(), &request->ticket);
 	error = aside_read(aside, &wanted, &record);
@@ -344,7 +346,9 @@ static int answer_of(struct request *request, const struct wanted *wanted)
 	struct record record;
 	int error;
 
-	request->ticket.ready = on_ready;
+	/* Others read it once it is asked with. */
+	if (!request->ticket.ready)
+		request->ticket.ready = on_ready;
 	do {
 		io_sleep_ms(io_system(), 1);
 		ticket_hold(&request->ticket);
