@@ -6,8 +6,8 @@
 
 #include "cache/interrupt.h"
 #include "cache/wire.h"
-#include "fs/name.h"
 #include "fs/git/oid_set.h"
+#include "fs/name.h"
 
 #define MODE_TREE 0040000
 

@@ -6,8 +6,8 @@
 #ifndef FS_DATASET_H
 #define FS_DATASET_H
 
-#include "fs/pointer.h"
 #include "fs/git/repo.h"
+#include "fs/pointer.h"
 #include "fs/tree.h"
 
 /* Read the blob OID (MODE as in its tree) as a pointer.  0; -EINVAL for what is no pointer; -ENOTSUP for a later

@@ -7,8 +7,8 @@
 #define FS_HISTORY_H
 
 #include "fs/git/oid_set.h"
-#include "fs/pointer.h"
 #include "fs/git/repo.h"
+#include "fs/pointer.h"
 
 struct history {
 	struct repo *repo; /* borrowed */

@@ -5,9 +5,9 @@
 #ifndef FS_RESTAMP_H
 #define FS_RESTAMP_H
 
+#include "fs/git/worktree.h"
 #include "fs/stamp_set.h"
 #include "fs/tree.h"
-#include "fs/git/worktree.h"
 
 struct restamp {
 	struct source *source;

@@ -8,8 +8,8 @@
 
 #include "cache/id.h"
 #include "cache/interrupt.h"
-#include "fs/name.h"
 #include "fs/mount/view_node.h"
+#include "fs/name.h"
 
 /*
  * A set-associative cache: the place of a spot follows from its id, and one of WAYS is overwritten in turn.  Copies go
@@ -266,8 +266,7 @@ int spot_of(struct spots *spots, uint64_t id, struct spot *spot)
 	struct node node;
 
 	/* What several revisions share must not go with the commit that showed it first, which Git may have removed. */
-	if (!err || is_unanswered(err) || err == -ESTALE || node_get(spots->nodes, id, &node) ||
-	    !node.other_parent)
+	if (!err || is_unanswered(err) || err == -ESTALE || node_get(spots->nodes, id, &node) || !node.other_parent)
 		return err;
 	if (spot_by_parent(spots, node.other_parent, &above) ||
 	    spot_child_at(spots, &above, node.other_value, &other, NULL))

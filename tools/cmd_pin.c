@@ -204,8 +204,8 @@ static int pin(int argc, char **argv)
 	struct run run = {0};
 	int status;
 
-	while (command_option_shared(&command_pin, argc, argv, "", NULL, COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run.given) !=
-	       -1)
+	while (command_option_shared(&command_pin, argc, argv, "", NULL,
+	                             COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &run.given) != -1)
 		;
 	if (optind == argc)
 		return list_pins(&run);

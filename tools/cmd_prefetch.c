@@ -41,7 +41,7 @@ struct run {
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-	    	    {"jobs", required_argument, NULL, 'j'},
+	    {"jobs", required_argument, NULL, 'j'},
 	    {0},
 	};
 	int status = EXIT_DONE;

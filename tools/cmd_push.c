@@ -408,14 +408,15 @@ static void report(const struct run *run)
 		     "verify "
 		     "--remote %s' says whether there is more",
 		     output_count(r->replaced, packs), r->replaced == 1 ? "" : "s", run->to.item->name,
-		     r->replaced == 1 ? "was" : "were", run->options.given.dry_run ? "would be " : "", run->to.item->name);
+		     r->replaced == 1 ? "was" : "were", run->options.given.dry_run ? "would be " : "",
+		     run->to.item->name);
 	remote_counts(run->to.remote, &counts);
 	if (globals.json) {
 		output_json(stdout, json_pack("{sssbsIsIsIsIsIsIsf}", "remote", run->to.item->name, "dry_run",
 		                              run->options.given.dry_run, "commits", (json_int_t)run->commits, "packs",
 		                              (json_int_t)r->packs, "roots", (json_int_t)r->roots, "bytes",
-		                              (json_int_t)r->bytes, "replaced", (json_int_t)r->replaced, "requests", (json_int_t)counts.requests, "seconds",
-		                              seconds));
+		                              (json_int_t)r->bytes, "replaced", (json_int_t)r->replaced, "requests",
+		                              (json_int_t)counts.requests, "seconds", seconds));
 		return;
 	}
 	if (globals.quiet)

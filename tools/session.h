@@ -4,8 +4,8 @@
 #ifndef TOOLS_SESSION_H
 #define TOOLS_SESSION_H
 
-#include "fs/place.h"
 #include "fs/git/repo.h"
+#include "fs/place.h"
 #include "fs/revision.h"
 #include "fs/source.h"
 #include "tools/remotes.h"

@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 
+#include "fs/git/worktree.h"
 #include "fs/ignore_line.h"
 #include "fs/snapshot.h"
-#include "fs/git/worktree.h"
 #include "tools/fail.h"
 #include "tools/session.h"
 

@@ -28,8 +28,8 @@ struct s3 {
 	time_t ahead_s; /* of our clock the server's is */
 	bool lacks_conditions;
 	bool has_bucket;
-	unsigned sending;        /* uploads whose parts are on their way */
-	pthread_cond_t has_room; /* one of these ended */
+	unsigned sending;          /* uploads whose parts are on their way */
+	pthread_cond_t has_room;   /* one of these ended */
 	char why[REMOTE_WHY_SIZE]; /* the last failure; "" where errors say all there is to say */
 };
 

@@ -12,9 +12,8 @@
 #include "fs/remote/push_crew.h"
 
 #define TRIES 3
-#define LOOK                                                                                                           \
-	4096 /* bytes at the end of what was put that are compared: of a pack the trailer, which seals the index       \
-	      */
+/* Bytes at the end of what was put that are compared: of a pack the trailer, which seals the index. */
+#define LOOK 4096
 
 /* What one thread does of a push.  The caller's thread alone does what changes the plan. */
 struct push {
@@ -423,9 +422,11 @@ static void add_up(const struct pushes *all, int error, struct push_result *resu
 		const struct push_result *r = &all->results[i];
 
 		result->packs += r->packs;
+		result->replaced += r->replaced;
 		result->roots += r->roots;
 		result->bytes += r->bytes;
 		if (error && !named && all->errors[i] == error) {
+			result->ours_is_damaged = r->ours_is_damaged;
 			memcpy(result->failed, r->failed, sizeof(result->failed));
 			named = true;
 		}
