@@ -38,7 +38,8 @@ link() {
 # serve [OPTION...]: ../store there, by nginx, at $URL.
 serve() {
 	rm -rf ../ready*
-	there "$TESTS_DIR/servers/nginx" ../store ../ready address=10.77.1.2 "$@" 2>../said &
+	# Not by a function, whose shell would be its parent and stay.
+	nsenter --net="/proc/$THERE/ns/net" -- "$TESTS_DIR/servers/nginx" ../store ../ready address=10.77.1.2 "$@" 2>../said &
 	SERVER=$!
 	while [ ! -e ../ready ]; do
 		kill -0 $SERVER 2>/dev/null || break
