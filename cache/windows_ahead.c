@@ -81,21 +81,21 @@ static void *load_queued(void *arg)
 	return NULL;
 }
 
-static bool has_thread(struct windows *w)
+/* Whether there is a thread for one more, or can be. */
+static bool may_hand_over(const struct windows *w)
 {
-	if (w->queued < w->idle)
-		return true;
-	if (w->threads_count == WINDOWS_THREADS ||
-	    pthread_create(&w->threads[w->threads_count], NULL, load_queued, w) != 0)
-		return false;
-	w->threads_count++;
-	return true;
+	return w->queued < w->idle || w->threads_count < WINDOWS_THREADS;
 }
 
 bool windows_hand_over(struct windows *w, struct window *window)
 {
-	if (!has_thread(w))
+	if (!may_hand_over(w))
 		return false;
+	if (w->queued >= w->idle) {
+		if (pthread_create(&w->threads[w->threads_count], NULL, load_queued, w) != 0)
+			return false;
+		w->threads_count++;
+	}
 	window->state = WINDOW_QUEUED;
 	w->queued++;
 	pthread_cond_signal(&w->work);
@@ -165,10 +165,8 @@ void windows_look_ahead(struct windows *w, struct reader *reader, const struct w
 		reader->look = (want->offset / PACK_BLOCK + 1) * PACK_BLOCK;
 		return;
 	}
-	if (!has_thread(w))
-		return;
 	blocks = windows_blocks(w, &stretch.pack);
-	if (!blocks)
+	if (!blocks || !may_hand_over(w))
 		return;
 	windows_grow(reader);
 	if (!pack_id_equal(&stretch.pack, want->pack))
@@ -178,6 +176,6 @@ void windows_look_ahead(struct windows *w, struct reader *reader, const struct w
 		;
 	window = windows_add(w, &stretch.pack, stretch.path, stretch.block * PACK_BLOCK,
 	                     (size_t)(end - stretch.block) * PACK_BLOCK);
-	if (window)
-		windows_hand_over(w, window);
+	if (window && !windows_hand_over(w, window))
+		windows_drop(w, window);
 }

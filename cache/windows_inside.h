@@ -97,6 +97,9 @@ struct window *windows_find(const struct windows *w, const struct pack_id *pack,
 /* A new one, to be loaded.  NULL without memory. */
 struct window *windows_add(struct windows *w, const struct pack_id *pack, const char *path, uint64_t begin, size_t len);
 
+/* Take back windows_add(). */
+void windows_drop(struct windows *w, struct window *window);
+
 /* Read the bytes of WINDOW; lets go of the lock.  0 or the error, which the window has, too. */
 int windows_load(struct windows *w, struct window *window);
 

@@ -123,6 +123,12 @@ static void free_window(struct windows *w, struct window *window)
 	free(window);
 }
 
+void windows_drop(struct windows *w, struct window *window)
+{
+	w->loading -= window->len;
+	free_window(w, window);
+}
+
 static void drop_oldest(struct windows *w)
 {
 	struct window *oldest = NULL;

@@ -374,6 +374,31 @@ static void what_failed_is_not_read_ahead_again_and_again(void **state)
 	read_to(LEN);
 }
 
+/* More readers than there are threads: nothing is promised that nobody does. */
+static void many_readers_at_once(void **state)
+{
+	static const char names[] = "bcdefghijklmno";
+	uint8_t data[PIECE];
+
+	(void)state;
+	for (unsigned i = 0; names[i]; i++)
+		fake_remote_put("a", (const char[]){names[i], '\0'}, content, FOLLOWING);
+	fake_remote_plan("a", &(struct fake_plan){.holds_at = WINDOW_FIRST});
+	interrupt_limit(30000);
+	for (uint64_t at = 0; at + PIECE <= FOLLOWING; at += PIECE) {
+		if (at == WINDOW_FIRST / PIECE / 2 * PIECE)
+			fake_remote_plan("a", &(struct fake_plan){0});
+		for (unsigned i = 0; names[i]; i++) {
+			const struct pack_id other = {.bytes = {(uint8_t)names[i]}};
+
+			assert_int_equal(
+			    windows_read(windows, &other, (const char[]){names[i], '\0'}, at, data, PIECE, NULL), 0);
+			assert_memory_equal(data, content + at, PIECE);
+		}
+	}
+	interrupt_limit(UINT64_MAX);
+}
+
 static void the_pack_that_follows_is_read_ahead(void **state)
 {
 	uint8_t data[PIECE];
@@ -429,6 +454,7 @@ int main(void)
 	    TEST_CACHED(who_waits_for_bytes_may_give_up),
 	    TEST_CACHED(what_came_wrong_is_left_alone),
 	    TEST_CACHED(what_failed_is_not_read_ahead_again_and_again),
+	    TEST_CACHED(many_readers_at_once),
 	    TEST_CACHED(the_pack_that_follows_is_read_ahead),
 	    TEST_CACHED(a_pack_that_does_not_follow_is_asked_for_once),
 	    TEST(what_has_come_can_be_read_before_the_rest),
