@@ -379,12 +379,13 @@ static void many_readers_at_once(void **state)
 {
 	static const char names[] = "bcdefghijklmno";
 	uint8_t data[PIECE];
+	uint64_t before;
 
 	(void)state;
 	for (unsigned i = 0; names[i]; i++)
 		fake_remote_put("a", (const char[]){names[i], '\0'}, content, FOLLOWING);
 	fake_remote_plan("a", &(struct fake_plan){.holds_at = WINDOW_FIRST});
-	interrupt_limit(30000);
+	before = interrupt_limit(30000);
 	for (uint64_t at = 0; at + PIECE <= FOLLOWING; at += PIECE) {
 		if (at == WINDOW_FIRST / PIECE / 2 * PIECE)
 			fake_remote_plan("a", &(struct fake_plan){0});
@@ -396,7 +397,7 @@ static void many_readers_at_once(void **state)
 			assert_memory_equal(data, content + at, PIECE);
 		}
 	}
-	interrupt_limit(UINT64_MAX);
+	interrupt_unlimit(before);
 }
 
 static void the_pack_that_follows_is_read_ahead(void **state)
