@@ -37,6 +37,8 @@ void windows_close(struct windows *windows)
 		free(window->data);
 		free(window);
 	}
+	while (windows->spare_count)
+		free(windows->spare[--windows->spare_count]);
 	for (unsigned i = 0; i < WINDOWS_PACKS; i++)
 		free(windows->blocks[i]);
 	pthread_cond_destroy(&windows->work);

@@ -20,6 +20,7 @@
 	                     */
 #define WINDOWS_IN_MEMORY 8 /* that stay there where the cache has not taken them */
 #define WINDOWS_THREADS 8
+#define WINDOWS_SPARE 4
 #define WINDOWS_OWN ((size_t)512 << 10) /* whoever needs a larger range does not load it himself */
 
 enum window_state {
@@ -36,7 +37,8 @@ struct window {
 	struct pack_id pack;
 	char path[REMOTE_PATH_SIZE];
 	uint64_t begin;
-	size_t len; /* asked for, then what came */
+	size_t len;  /* asked for, then what came */
+	size_t room; /* in DATA */
 	uint8_t *data;
 	enum window_state state;
 	int error;             /* of one that failed */
@@ -67,8 +69,11 @@ struct windows {
 	struct pack_blocks *blocks[WINDOWS_PACKS]; /* of some packs */
 	struct window_follower followers[WINDOWS_FOLLOWED];
 	struct window *first;
-	size_t loading;        /* bytes that are being read */
-	bool failing;          /* what was asked for last: nothing is read ahead */
+	size_t loading; /* bytes that are being read */
+	bool failing;   /* what was asked for last: nothing is read ahead */
+	uint8_t
+	    *spare[WINDOWS_SPARE]; /* of WINDOW_MAX bytes, used before: fresh memory costs as much as copying to it */
+	unsigned spare_count;
 	unsigned queued, idle; /* windows for threads; threads without one */
 	unsigned threads_count;
 	pthread_t threads[WINDOWS_THREADS];

@@ -86,13 +86,32 @@ static void came(void *arg, size_t got)
 	pthread_mutex_unlock(&window->all->lock);
 }
 
+/* Memory for LEN bytes of WINDOW.  Whether there is. */
+static bool add_room(struct windows *w, struct window *window, size_t len)
+{
+	const bool large = len > WINDOW_MAX / WINDOW_GROWTH && len <= WINDOW_MAX;
+
+	window->room = large ? WINDOW_MAX : len ? len : 1;
+	window->data = large && w->spare_count ? w->spare[--w->spare_count] : malloc(window->room);
+	return window->data;
+}
+
+/* Memory is kept for as long as something is being read. */
+static void drop_room(struct windows *w, struct window *window)
+{
+	if (window->room == WINDOW_MAX && w->first && w->spare_count < WINDOWS_SPARE)
+		w->spare[w->spare_count++] = window->data;
+	else
+		free(window->data);
+	while (!w->first && w->spare_count)
+		free(w->spare[--w->spare_count]);
+}
+
 struct window *windows_add(struct windows *w, const struct pack_id *pack, const char *path, uint64_t begin, size_t len)
 {
 	struct window *window = calloc(1, sizeof(*window));
 
-	if (window)
-		window->data = malloc(len ? len : 1);
-	if (!window || !window->data) {
+	if (!window || !add_room(w, window, len)) {
 		free(window);
 		return NULL;
 	}
@@ -119,7 +138,7 @@ static void free_window(struct windows *w, struct window *window)
 	while (*at != window)
 		at = &(*at)->next;
 	*at = window->next;
-	free(window->data);
+	drop_room(w, window);
 	free(window);
 }
 

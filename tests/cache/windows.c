@@ -110,7 +110,7 @@ static void gaps_and_small_steps_back_are_forward_still(void **state)
 		assert_int_equal(read_piece(at + PIECE, PIECE), 0);
 		assert_int_equal(read_piece(at, PIECE), 0);
 	}
-	assert_in_range(fake_remote_requests("a"), 3, 8);
+	assert_in_range(fake_remote_requests("a"), 3, 12);
 }
 
 static void reading_in_no_order_is_exact(void **state)
@@ -130,12 +130,14 @@ static void reading_in_no_order_is_exact(void **state)
 
 static void the_end_of_the_file_is_the_end(void **state)
 {
+	const struct pack_id other = {.bytes = {7}};
+
 	(void)state;
 	for (uint64_t at = LEN - 200000; at + PIECE <= LEN; at += PIECE)
 		assert_int_equal(read_piece(at, PIECE), 0);
 	assert_int_equal(windows_read(windows, &pack, "p", LEN - 10, content, 11, NULL), -EBADMSG);
 	assert_int_equal(windows_read(windows, &pack, "p", LEN + 5, content, 1, NULL), -EBADMSG);
-	assert_int_equal(windows_read(windows, &pack, "none", 3 * LEN, content, 1, NULL), -ENOENT);
+	assert_int_equal(windows_read(windows, &other, "none", 3 * LEN, content, 1, NULL), -ENOENT);
 }
 
 static void failures_are_told_and_forgotten(void **state)
