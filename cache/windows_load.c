@@ -212,9 +212,9 @@ void windows_keep(struct windows *w, struct window *window)
 	kept = cached_write(w->cached, &window->pack, window->begin, window->data, window->len);
 	pthread_mutex_lock(&w->lock);
 	window->kept = kept;
-	window->users--;
 	blocks = windows_blocks(w, &window->pack);
 	/* What turned out to be wrong meanwhile is in the cache, and not known to be. */
 	if (blocks && kept && !window->forgotten)
 		pack_blocks_add(blocks, window->begin, window->begin + window->len);
+	window->users--; /* only now may others let go of it */
 }

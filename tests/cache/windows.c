@@ -402,6 +402,43 @@ static void many_readers_at_once(void **state)
 	interrupt_unlimit(before);
 }
 
+/* Packs of which the same place remembers what is kept, so that each has to be looked at again and again. */
+static const char in_one_place[] = "bcdefgh";
+
+static void *read_all_in_turns(void *arg)
+{
+	uint8_t data[PIECE];
+	size_t wrong = 0;
+
+	for (uint64_t at = 0; at + PIECE <= FOLLOWING; at += PIECE) {
+		for (unsigned i = 0; in_one_place[i]; i++) {
+			const struct pack_id other = {.bytes = {(uint8_t)in_one_place[i]}};
+
+			wrong += windows_read(windows, &other, (const char[]){in_one_place[i], '\0'}, at, data, PIECE,
+			                      NULL) ||
+			         memcmp(data, content + at, PIECE);
+		}
+	}
+	*(size_t *)arg = wrong;
+	return NULL;
+}
+
+static void what_is_known_of_packs_may_be_forgotten_at_any_time(void **state)
+{
+	pthread_t threads[4];
+	size_t wrong[4];
+
+	(void)state;
+	for (unsigned i = 0; in_one_place[i]; i++)
+		fake_remote_put("a", (const char[]){in_one_place[i], '\0'}, content, FOLLOWING);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_all_in_turns, &wrong[i]), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(wrong[i], 0);
+	}
+}
+
 static void the_pack_that_follows_is_read_ahead(void **state)
 {
 	uint8_t data[PIECE];
@@ -458,6 +495,7 @@ int main(void)
 	    TEST_CACHED(what_came_wrong_is_left_alone),
 	    TEST_CACHED(what_failed_is_not_read_ahead_again_and_again),
 	    TEST_CACHED(many_readers_at_once),
+	    TEST_CACHED(what_is_known_of_packs_may_be_forgotten_at_any_time),
 	    TEST_CACHED(the_pack_that_follows_is_read_ahead),
 	    TEST_CACHED(a_pack_that_does_not_follow_is_asked_for_once),
 	    TEST(what_has_come_can_be_read_before_the_rest),
