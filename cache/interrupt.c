@@ -68,13 +68,16 @@ bool is_unanswered(int error)
 
 int interrupt_wait(pthread_cond_t *condition, pthread_mutex_t *lock)
 {
-	struct timespec until;
+	if (interrupt_watched())
+		return interrupt_wait_for(condition, lock, INTERRUPT_POLL_MS);
+	pthread_cond_wait(condition, lock);
+	return 0;
+}
 
-	if (!interrupt_watched()) {
-		pthread_cond_wait(condition, lock);
-		return 0;
-	}
-	until = io_deadline(io_system(), INTERRUPT_POLL_MS * UINT64_C(1000000));
+int interrupt_wait_for(pthread_cond_t *condition, pthread_mutex_t *lock, unsigned ms)
+{
+	const struct timespec until = io_deadline(io_system(), ms * UINT64_C(1000000));
+
 	pthread_cond_clockwait(condition, lock, CLOCK_MONOTONIC, &until);
 	return interrupt_pending() ? -EINTR : 0;
 }

@@ -49,4 +49,7 @@ bool is_unanswered(int error);
  */
 int interrupt_wait(pthread_cond_t *condition, pthread_mutex_t *lock);
 
+/* The same for MS milliseconds at most. */
+int interrupt_wait_for(pthread_cond_t *condition, pthread_mutex_t *lock, unsigned ms);
+
 #endif

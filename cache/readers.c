@@ -2,10 +2,10 @@
 
 /* Readers beside one another come a little out of order, and so does one who has several requests under way; records
  * that are held already leave gaps before a reader that is known. */
-#define GAP_NEW ((uint64_t)256 << 10)
+#define GAP_NEW ((uint64_t)128 << 10)
 #define GAP_KNOWN ((uint64_t)1 << 20)
 #define GAP_MAX ((uint64_t)4 << 20) /* of one for whom large ranges are read */
-#define STEPS_KNOWN 2
+#define STEPS_KNOWN 3
 /* Where the records of a pack begin, and who reads a folder from its beginning. */
 #define PACK_BEGIN 4096
 

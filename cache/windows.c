@@ -7,6 +7,9 @@
 #include "cache/interrupt.h"
 #include "cache/windows_inside.h"
 
+#define ARRIVAL_MORE ((size_t)512 << 10)
+#define ARRIVAL_MORE_MS 5
+
 int windows_open(struct remote *remote, struct cached *cached, struct windows **windows)
 {
 	struct windows *w = calloc(1, sizeof(*w));
@@ -148,6 +151,20 @@ static bool has_arrived(const struct window *window, uint64_t offset)
 	return atomic_load(&window->arrived) > offset - window->begin;
 }
 
+/* Wait for NEED bytes of WINDOW to come.  Where some are coming, for a little more: those who read in order come back
+ * for what is next, and what is there then needs no waiting. */
+static int wait_for_arrival(struct windows *w, struct window *window, size_t need)
+{
+	const size_t more = need + ARRIVAL_MORE;
+
+	if (more < atomic_load(&window->wake_at))
+		atomic_store(&window->wake_at, more);
+	if (atomic_load(&window->arrived) >= more)
+		return 0;
+	return atomic_load(&window->arrived) ? interrupt_wait_for(&w->loaded, &w->lock, ARRIVAL_MORE_MS)
+	                                     : interrupt_wait(&w->loaded, &w->lock);
+}
+
 /* Wait until what WINDOW will have of what is wanted next has come, and take it. */
 static int wait_for_window(struct taking *t, struct window *window)
 {
@@ -158,13 +175,9 @@ static int wait_for_window(struct taking *t, struct window *window)
 	int error = 0;
 
 	window->users++;
-	while (!error && window->state != WINDOW_FAILED && window->state != WINDOW_LOADED) {
-		if (need < atomic_load(&window->wake_at))
-			atomic_store(&window->wake_at, need);
-		if (atomic_load(&window->arrived) >= need)
-			break;
-		error = interrupt_wait(&w->loaded, &w->lock);
-	}
+	while (!error && window->state != WINDOW_FAILED && window->state != WINDOW_LOADED &&
+	       atomic_load(&window->arrived) < need)
+		error = wait_for_arrival(w, window, need);
 	if (!error && window->state != WINDOW_FAILED && has_arrived(window, at))
 		take_from_window(t, window);
 	else if (!error && window->state == WINDOW_LOADED)
