@@ -21,8 +21,11 @@ void windows_follow(struct windows *windows, const struct pack_id *pack, uint64_
 	struct window_follower *f = follower_of(windows, pack);
 
 	pthread_mutex_lock(&windows->lock);
-	*f = (struct window_follower){.pack = *pack, .next = *next, .end = end, .begin = begin};
-	strcpy(f->path, path);
+	/* Whoever says that the pack goes on further knows better. */
+	if (!f->path[0] || !pack_id_equal(&f->pack, pack) || end >= f->end) {
+		*f = (struct window_follower){.pack = *pack, .next = *next, .end = end, .begin = begin};
+		strcpy(f->path, path);
+	}
 	pthread_mutex_unlock(&windows->lock);
 }
 

@@ -17,7 +17,8 @@
 struct stream {
 	uint64_t serial; /* its own: a slot is used again and again */
 	uint64_t parent; /* 0: none */
-	uint64_t rank;   /* of the file begun last */
+	bool folders;    /* it lists them */
+	uint64_t rank;   /* of the file or folder begun last */
 	uint64_t next;   /* everything before it is expanded or passed */
 	uint64_t again;  /* where the reader must be for more to be expanded */
 	uint64_t heard;  /* the note that spoke of it last */
@@ -45,6 +46,7 @@ struct run {
 	struct stream *stream;
 	uint64_t serial; /* of the stream when the run began */
 	uint64_t parent;
+	bool folders;
 	uint64_t from; /* the rank to go on at */
 	uint64_t bytes;
 	unsigned files;
@@ -140,6 +142,23 @@ static uint64_t expand_content(struct ahead *a, const struct content *content)
 	return done;
 }
 
+static int stop(void *arg, const char *name, uint64_t rank, const struct place *place)
+{
+	(void)arg;
+	(void)name;
+	(void)rank;
+	(void)place;
+	return 1;
+}
+
+/* Have the first page of a folder, and what is above it. */
+static void expand_folder(struct ahead *a, const struct place *folder)
+{
+	while (place_each_child(&a->world, folder, 0, stop, NULL) == -EINPROGRESS && wait_until_ready(a))
+		;
+	ticket_release(&a->ticket);
+}
+
 static int expand(void *arg, const char *name, uint64_t rank, const struct place *place)
 {
 	struct run *run = arg;
@@ -148,9 +167,12 @@ static int expand(void *arg, const char *name, uint64_t rank, const struct place
 	(void)name;
 	if (step != STEP_EXPAND)
 		return step == STEP_END;
-	run->files++;
 	run->from = rank + 1;
-	if (place->kind == PLACE_DATA_FILE && !place->foreign)
+	/* Files do not stand in the way of folders. */
+	run->files += !run->folders || place->kind == PLACE_DATA_DIRECTORY;
+	if (run->folders && place->kind == PLACE_DATA_DIRECTORY)
+		expand_folder(run->ahead, place);
+	else if (!run->folders && place->kind == PLACE_DATA_FILE && !place->foreign)
 		run->bytes += expand_content(run->ahead, &place->content);
 	return 0;
 }
@@ -195,6 +217,7 @@ static void *follow(void *arg)
 		stream->wanted = false;
 		run.serial = stream->serial;
 		run.parent = stream->parent;
+		run.folders = stream->folders;
 		run.from = stream->next > stream->rank ? stream->next : stream->rank + 1;
 		pthread_mutex_unlock(&a->lock);
 		run_along(a, &run);
@@ -209,19 +232,21 @@ static void *follow(void *arg)
 /* --- the readers --- */
 
 /* The stream that reaches RANK with its next steps, else the one to be forgotten. */
-static struct stream *find_stream(struct ahead *a, uint64_t parent, uint64_t rank)
+static struct stream *find_stream(struct ahead *a, uint64_t parent, bool folders, uint64_t rank)
 {
 	struct stream *oldest = &a->streams[0];
 
 	for (unsigned i = 0; i < STREAMS; i++) {
 		struct stream *stream = &a->streams[i];
 
-		if (stream->parent == parent && rank + GAP_MAX >= stream->rank && rank <= stream->rank + GAP_MAX)
+		if (stream->parent == parent && stream->folders == folders && rank + GAP_MAX >= stream->rank &&
+		    rank <= stream->rank + GAP_MAX)
 			return stream;
 		if (stream->heard < oldest->heard)
 			oldest = stream;
 	}
-	*oldest = (struct stream){.serial = a->notes + 1, .parent = parent, .rank = rank, .next = rank + 1};
+	*oldest = (struct stream){
+	    .serial = a->notes + 1, .parent = parent, .folders = folders, .rank = rank, .next = rank + 1};
 	return oldest;
 }
 
@@ -234,12 +259,12 @@ static void wake(struct ahead *a)
 		pthread_cond_signal(&a->work);
 }
 
-void ahead_note(struct ahead *ahead, uint64_t parent, uint64_t rank)
+static void note(struct ahead *ahead, uint64_t parent, bool folders, uint64_t rank)
 {
 	struct stream *stream;
 
 	pthread_mutex_lock(&ahead->lock);
-	stream = find_stream(ahead, parent, rank);
+	stream = find_stream(ahead, parent, folders, rank);
 	stream->heard = ++ahead->notes;
 	if (rank > stream->rank) {
 		stream->rank = rank;
@@ -250,4 +275,14 @@ void ahead_note(struct ahead *ahead, uint64_t parent, uint64_t rank)
 		}
 	}
 	pthread_mutex_unlock(&ahead->lock);
+}
+
+void ahead_note(struct ahead *ahead, uint64_t parent, uint64_t rank)
+{
+	note(ahead, parent, false, rank);
+}
+
+void ahead_note_folder(struct ahead *ahead, uint64_t parent, uint64_t rank)
+{
+	note(ahead, parent, true, rank);
 }

@@ -51,3 +51,24 @@ void page_each_turn(const struct page *page,
 			each(arg, &stays[i].last, &stays[i].next);
 	}
 }
+
+bool page_ends(const struct page *page, struct locator *first, struct locator *last)
+{
+	struct page_named named;
+	bool found = false;
+
+	for (unsigned i = 0; page->level == 0 && i < page->count && !found; i++) {
+		page_named(page, i, &named);
+		found = named.what == NAMES_CHUNK && named.locator.offset;
+	}
+	if (!found)
+		return false;
+	*first = named.locator;
+	for (unsigned i = page->count; i > 0; i--) {
+		page_named(page, i - 1, &named);
+		if (named.what == NAMES_CHUNK && named.locator.offset)
+			break;
+	}
+	*last = named.locator;
+	return true;
+}

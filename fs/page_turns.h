@@ -14,4 +14,7 @@
 void page_each_turn(const struct page *page,
                     void (*each)(void *arg, const struct locator *last, const struct locator *next), void *arg);
 
+/* The first and the last chunk of a leaf PAGE of which it is known where they lie.  False where there is none. */
+bool page_ends(const struct page *page, struct locator *first, struct locator *last);
+
 #endif

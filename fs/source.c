@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -11,6 +12,8 @@
 
 /* Decoded pages stand in the memory under numbers of their own, one a kind; chunks under that of their record. */
 #define MEMORY_PAGES 16
+
+#define PACK_BEGIN 4096 /* the first record of a pack lies before */
 
 struct source {
 	struct store *store;
@@ -22,6 +25,8 @@ struct source {
 	atomic_uint_fast64_t pages_loaded;
 	atomic_uint_fast64_t chunks_loaded;
 	atomic_uint_fast64_t records_found;
+	pthread_mutex_t lock;      /* of the next */
+	struct locator last_chunk; /* that the page loaded last names */
 };
 
 /* What a load needs to know beside the key. */
@@ -41,6 +46,7 @@ int source_open(struct store *store, struct memory *memory, struct store_writer 
 	s->store = store;
 	s->memory = memory;
 	s->writer = writer;
+	pthread_mutex_init(&s->lock, NULL);
 	*source = s;
 	return 0;
 }
@@ -62,6 +68,8 @@ int source_open_beside(const struct source *source, struct source **beside)
 
 void source_close(struct source *source)
 {
+	if (source)
+		pthread_mutex_destroy(&source->lock);
 	free(source);
 }
 
@@ -162,6 +170,26 @@ static void tell_turn(void *arg, const struct locator *last, const struct locato
 	fetch_expect(arg, last, next);
 }
 
+/* Where who reads PAGE in order turns to another pack: in it, or at its beginning, if that is where a pack begins: then
+ * the page that was loaded before it is the one before it. */
+static void tell_turns(struct source *s, const struct page *page)
+{
+	struct fetch *fetch = source_fetch(s);
+	struct locator first, last, before;
+
+	if (!fetch)
+		return;
+	page_each_turn(page, tell_turn, fetch);
+	if (!page_ends(page, &first, &last))
+		return;
+	pthread_mutex_lock(&s->lock);
+	before = s->last_chunk;
+	s->last_chunk = last;
+	pthread_mutex_unlock(&s->lock);
+	if (before.offset && !pack_id_equal(&before.pack, &first.pack) && first.offset < PACK_BEGIN)
+		fetch_expect(fetch, &before, &first);
+}
+
 static int load_page(void *arg, unsigned memory_kind, const struct id *id, void **data, size_t *len)
 {
 	const struct request *request = arg;
@@ -183,8 +211,7 @@ static int load_page(void *arg, unsigned memory_kind, const struct id *id, void 
 		free(page);
 		return -EBADMSG;
 	}
-	if (source_fetch(s))
-		page_each_turn(page, tell_turn, source_fetch(s));
+	tell_turns(s, page);
 	*data = page;
 	return 0;
 }

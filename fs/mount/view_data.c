@@ -166,6 +166,8 @@ int view_data_list(struct view *view, const struct node *node, uint64_t cookie, 
 		return err;
 	if (!place_is_directory(&dir.place))
 		return -ENOTDIR;
+	if (from == 0 && dir.place.kind == PLACE_DATA_DIRECTORY)
+		ahead_note_folder(view->ahead, node->parent, node->value);
 	if (spot_is_whole(&dir))
 		return place_each_child(&view->world, &dir.place, from, listing_each, &listing);
 	return range_each_child(view->ranges, &dir, from, listing_each, &listing);

@@ -446,6 +446,8 @@ static void the_pack_that_follows_is_read_ahead(void **state)
 	(void)state;
 	fake_remote_put("a", "f", content, FOLLOWING);
 	windows_follow(windows, &pack, LEN, &following, "f", 100);
+	/* Who saw less of the pack knows less. */
+	windows_follow(windows, &pack, PIECE, &(const struct pack_id){.bytes = {6}}, "none", 100);
 	read_to(LEN);
 	while (windows_try(windows, &following, "f", 100, data, 1))
 		usleep(1000);

@@ -16,6 +16,7 @@
 #include "tests/support/scratch.h"
 
 #define FILES 100
+#define FOLDERS 60
 #define SCRATCH_SIZE (1 << 20)
 
 static struct garden garden;
@@ -24,7 +25,7 @@ static struct memory *memory;
 static struct view *view;
 static uint64_t folder; /* the node of data */
 
-/* data: FILES files of one chunk each, then large, of 3.2 MB. */
+/* data: FILES files of one chunk each, then large, of 3.2 MB, then FOLDERS folders of a file each. */
 static int set_up(void **state)
 {
 	struct view_setup setup = {.mountpoint = "/mnt/x"};
@@ -35,7 +36,8 @@ static int set_up(void **state)
 	garden_open(&garden);
 	scratch_sh("git init -q -b main r && cd r && echo /data > .git/info/exclude && mkdir data && "
 	           "head -c 3200000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null > data/large && "
-	           "head -c 100000 data/large | split -a 3 -d -b 1000 - data/f");
+	           "head -c 100000 data/large | split -a 3 -d -b 1000 - data/f && "
+	           "for i in $(seq 100 159); do mkdir data/z$i && echo $i > data/z$i/file; done");
 	recorded(&garden, "r/data");
 	scratch_sh("cd r && git add -A && git commit -q -m one && git tag v1");
 	dir = scratch_path("r");
@@ -159,6 +161,45 @@ static void the_end_of_a_folder_is_the_end(void **state)
 	read_number(0);
 }
 
+static int note_nothing(void *arg, const struct view_item *item)
+{
+	(void)arg;
+	(void)item;
+	return 0;
+}
+
+static void list_folder(unsigned number)
+{
+	struct view_entry entry;
+	char name[16];
+
+	snprintf(name, sizeof(name), "z%u", 100 + number);
+	assert_int_equal(view_lookup(view, folder, name, &entry), 0);
+	assert_int_equal(view_list(view, entry.id, 0, note_nothing, NULL), 0);
+	view_forget(view, entry.id, 1);
+}
+
+static void pages_of_folders_are_there_before_they_are_listed(void **state)
+{
+	time_t deadline = time(NULL) + 60;
+	uint64_t before;
+
+	(void)state;
+	/* In no order nothing is loaded but what is listed. */
+	list_folder(50);
+	list_folder(40);
+	list_folder(30);
+	before = source_pages_loaded(world.source);
+	for (unsigned i = 0; i < AHEAD_STEPS; i++)
+		list_folder(i);
+	while (source_pages_loaded(world.source) < before + AHEAD_STEPS + AHEAD_FILES / 2 && time(NULL) < deadline)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	assert_int_equal(source_pages_loaded(world.source), before + AHEAD_STEPS + AHEAD_FILES / 2);
+	list_folder(AHEAD_STEPS);
+	assert_int_equal(source_pages_loaded(world.source), before + AHEAD_STEPS + AHEAD_FILES / 2);
+	assert_int_equal(source_chunks_loaded(world.source), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -168,6 +209,7 @@ int main(void)
 	    TEST(other_orders_expand_nothing),
 	    TEST(large_file_is_expanded_in_part),
 	    TEST(the_end_of_a_folder_is_the_end),
+	    TEST(pages_of_folders_are_there_before_they_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,12 +105,38 @@ static void folders_tell_of_chunks_alone(void **state)
 	assert_string_equal(told, "a3-b5 ");
 }
 
+static void ends_are_told(void **state)
+{
+	struct page_encoder e = {0};
+	struct stored_page stored = {0};
+	struct locator first, last;
+	struct page *page;
+
+	(void)state;
+	page_encoder_begin(&e, PAGE_LIST, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct list_entry chunk = {.id = stored_page_id(i), .len = 65536, .count = 1};
+
+		if (i != 0 && i != 4)
+			chunk.locator = (struct locator){.pack.bytes = {'a'}, .offset = 64 * (i + 1), .stored_len = 9};
+		page_encoder_add_list(&e, &chunk);
+	}
+	stored_page_finish(&e, &stored);
+	assert_int_equal(stored_page_decode(stored.bytes.data, stored.bytes.len, stored.hashed_len, &page), 0);
+	assert_true(page_ends(page, &first, &last));
+	assert_int_equal(first.offset, 128);
+	assert_int_equal(last.offset, 256);
+	free(page);
+	buffer_release(&stored.bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lists_tell_where_they_go_on),
 	    cmocka_unit_test(many_packs_tell_nothing),
 	    cmocka_unit_test(folders_tell_of_chunks_alone),
+	    cmocka_unit_test(ends_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
