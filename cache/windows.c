@@ -108,7 +108,8 @@ static void take_from_window(struct taking *t, struct window *window)
 {
 	struct windows *w = t->windows;
 	const size_t skip = (size_t)(t->want->offset + t->done - window->begin);
-	size_t take = atomic_load(&window->arrived) - skip;
+	const size_t arrived = atomic_load(&window->arrived);
+	size_t take = arrived > skip ? arrived - skip : 0;
 
 	if (take > still_wanted(t))
 		take = still_wanted(t);
@@ -155,14 +156,14 @@ static bool has_arrived(const struct window *window, uint64_t offset)
  * for what is next, and what is there then needs no waiting. */
 static int wait_for_arrival(struct windows *w, struct window *window, size_t need)
 {
-	const size_t more = need + ARRIVAL_MORE;
+	const bool some = atomic_load(&window->arrived);
+	const size_t wake_at = some ? need + ARRIVAL_MORE : 1;
 
-	if (more < atomic_load(&window->wake_at))
-		atomic_store(&window->wake_at, more);
-	if (atomic_load(&window->arrived) >= more)
+	if (wake_at < atomic_load(&window->wake_at))
+		atomic_store(&window->wake_at, wake_at);
+	if (atomic_load(&window->arrived) >= wake_at)
 		return 0;
-	return atomic_load(&window->arrived) ? interrupt_wait_for(&w->loaded, &w->lock, ARRIVAL_MORE_MS)
-	                                     : interrupt_wait(&w->loaded, &w->lock);
+	return some ? interrupt_wait_for(&w->loaded, &w->lock, ARRIVAL_MORE_MS) : interrupt_wait(&w->loaded, &w->lock);
 }
 
 /* Wait until what WINDOW will have of what is wanted next has come, and take it. */
@@ -183,8 +184,8 @@ static int wait_for_window(struct taking *t, struct window *window)
 	else if (!error && window->state == WINDOW_LOADED)
 		error = -EBADMSG; /* the file ends before */
 	window->users--;
-	/* What has befallen another says nothing here. */
-	if (!error && window->state == WINDOW_FAILED && !is_unanswered(window->error))
+	/* That another gave up says nothing here. */
+	if (!error && window->state == WINDOW_FAILED && window->error != -EINTR && window->error != -EINPROGRESS)
 		error = window->error;
 	windows_settle(w, window);
 	return error;
@@ -238,6 +239,12 @@ static int take_held(struct taking *t)
 	return 0;
 }
 
+/* R, if it is still the reader of what is wanted: it may have been forgotten while the lock was let go of. */
+static struct reader *still(struct reader *r, const struct want *want)
+{
+	return r && pack_id_equal(&r->pack, want->pack) ? r : NULL;
+}
+
 /* The next step towards all that is wanted, where it is not held. */
 static int take_next(struct taking *t, struct reader *r)
 {
@@ -247,7 +254,7 @@ static int take_next(struct taking *t, struct reader *r)
 
 	if (!blocks)
 		return -ENOMEM;
-	return window ? wait_for_window(t, window) : take_from_remote(t, blocks, r);
+	return window ? wait_for_window(t, window) : take_from_remote(t, blocks, still(r, t->want));
 }
 
 /* Reads that needed no request allow the next that does to bring more. */
@@ -280,7 +287,7 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	}
 	if (!error && !taking.asked)
 		count_hit(w, pack);
-	if (!error && r)
+	if (!error && still(r, &want))
 		windows_look_ahead(w, r, &want);
 	pthread_mutex_unlock(&w->lock);
 	if (kept)

@@ -77,6 +77,8 @@ static void came(void *arg, size_t got)
 {
 	struct window *window = arg;
 
+	if (got <= atomic_load(&window->arrived))
+		return;
 	atomic_store(&window->arrived, got);
 	if (got < atomic_load(&window->wake_at))
 		return;

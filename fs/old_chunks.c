@@ -87,8 +87,10 @@ static void forget_folder(struct old_folder *folder)
 	*folder = (struct old_folder){.path = NULL};
 }
 
-void old_chunks_free(struct old_chunks *o)
+void old_chunks_free(struct old_chunks *chunks)
 {
+	struct old_chunks *o = chunks;
+
 	if (!o)
 		return;
 	for (size_t i = 0; i < LISTS_MAX; i++)
@@ -393,9 +395,10 @@ static bool is_at_remote(struct old_chunks *o, struct fetch *fetch, const struct
 	return relied_has(o->relied, RECORD_CHUNK, id, locator);
 }
 
-bool old_chunks_find(struct old_chunks *o, const char *path, uint64_t size, const struct id *id,
+bool old_chunks_find(struct old_chunks *chunks, const char *path, uint64_t size, const struct id *id,
                      struct locator *locator)
 {
+	struct old_chunks *o = chunks;
 	struct fetch *fetch;
 	struct locator at;
 	bool found;

@@ -85,8 +85,9 @@ static void finish(struct http *http, struct http_transfer *t, int error)
 	pthread_mutex_lock(&http->lock);
 	t->error = error;
 	t->done = true;
-	if (error != -EINTR)
-		snprintf(http->why, sizeof(http->why), "%s", error ? t->said : "");
+	/* Another's success says nothing about what is about to be told. */
+	if (error && error != -EINTR)
+		snprintf(http->why, sizeof(http->why), "%s", t->said);
 	pthread_cond_broadcast(&http->ended);
 	pthread_mutex_unlock(&http->lock);
 }

@@ -121,7 +121,6 @@ static int run(struct server *s, const char *path, struct http_request *request)
 	if (asprintf(&url, "%s/%s", s->base, path) < 0)
 		return -ENOMEM;
 	request->url = url;
-	atomic_store(&s->why, "");
 	if (!again) {
 		error = http_run(s->http, request);
 		again = !error && asks_password(request);
@@ -134,6 +133,8 @@ static int run(struct server *s, const char *path, struct http_request *request)
 		error = run_with_password(s, request, &again);
 	if (!error && request->status == 401)
 		atomic_store(&s->why, request->redirected ? "where it sends on to wants a password" : REFUSED);
+	else if (error && error != -EKEYREJECTED && error != -EINTR)
+		atomic_store(&s->why, "");
 	free(url);
 	return error;
 }

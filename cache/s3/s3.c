@@ -403,8 +403,14 @@ static void note_answer(struct s3 *s3, const struct s3_call *call, int error)
 	const char *code = code_of(call);
 	char none[REMOTE_WHY_SIZE - 60] = "";
 
-	if (error >= 0 || error == -ENOENT || error == -EEXIST || error == -ENODEV)
+	if (error > 0 || error == -ENOENT || error == -EEXIST)
 		return;
+	if (!error || error == -ENODEV) {
+		pthread_mutex_lock(&s3->lock);
+		s3->why[0] = '\0';
+		pthread_mutex_unlock(&s3->lock);
+		return;
+	}
 	if (is_anonymous)
 		keyring_why(s3->keyring, none, sizeof(none));
 	if (is_anonymous && !*none)
@@ -432,6 +438,9 @@ int s3_end(struct s3 *s3, struct s3_call *call)
 	int error = http_wait(s3->http, call->transfer);
 
 	call->transfer = NULL;
+	/* All that was asked for is there, however the connection ended. */
+	if (error && error != -EINTR && call->http.status == 206 && call->data && call->http.got == call->http.room)
+		error = 0;
 	if (!error)
 		error = judge(s3, call);
 	note_answer(s3, call, error);
@@ -440,7 +449,7 @@ int s3_end(struct s3 *s3, struct s3_call *call)
 	if (error < 0 && remote_may_pass(error) && !is_conflict(call) && ++call->failures < call->tries) {
 		call->doubtful |= error != -EAGAIN;
 		/* What came is not asked for again. */
-		if (call->http.status == 206 && call->http.got < call->http.room)
+		if (call->http.status == 206)
 			call->before += call->http.got;
 		error = pause_before_next(s3, call);
 	}

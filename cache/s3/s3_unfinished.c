@@ -8,6 +8,7 @@
 #include "cache/id.h"
 
 #define TRIES 4
+#define PARTS_MAX 10000 /* of a list, of a thousand uploads each */
 #define LIST_TEXT_MAX ((size_t)8 << 20)
 #define PACKS "packs/" /* of what a store holds, only packs are large enough to go in parts */
 
@@ -96,17 +97,19 @@ static int sweep_part(struct s3 *s3, const struct s3_uploads *part, time_t befor
 	return 0;
 }
 
-/* Whether PART ends where the one before it did: without end. */
+/* Whether PART does not go on behind the one before it: uploads come in the order of their keys. */
 static bool stands_still(const struct s3_uploads *last, const struct s3_uploads *part)
 {
-	return last->next_key && part->next_key && !strcmp(last->next_key, part->next_key) &&
-	       !strcmp(last->next_id, part->next_id);
+	int order = last->next_key && part->next_key ? strcmp(part->next_key, last->next_key) : 1;
+
+	return order < 0 || (order == 0 && !strcmp(last->next_id, part->next_id));
 }
 
 int s3_unfinished_sweep(struct s3 *s3, time_t before, bool dry, struct remote_unfinished *swept)
 {
 	struct s3_uploads last = {.count = 0};
 	char *prefix;
+	unsigned parts = 0;
 	bool more = true;
 	int error = 0;
 
@@ -116,7 +119,7 @@ int s3_unfinished_sweep(struct s3 *s3, time_t before, bool dry, struct remote_un
 		struct s3_uploads part = {.count = 0};
 
 		error = read_part(s3, prefix, &last, &part);
-		if (!error && stands_still(&last, &part))
+		if (!error && (stands_still(&last, &part) || ++parts > PARTS_MAX))
 			error = -EPROTO;
 		if (!error)
 			error = sweep_part(s3, &part, before, dry, swept);

@@ -11,7 +11,7 @@ int push_read_moved(struct remote_store *to, const struct pack_id *pack, struct 
 	*entries = NULL;
 	*count = 0;
 	error = remote_store_read_moved(to, pack, entries, count);
-	return error == -ENOENT || error == -EBADMSG || error == -ENOTSUP ? 0 : error;
+	return error == -ENOENT || error == -EBADMSG ? 0 : error;
 }
 
 /* Let pack BELOW be there before pack ABOVE. */
@@ -242,7 +242,7 @@ int push_pack_settle(struct push_plan *plan, size_t from, unsigned kind, const s
 		if (error)
 			return error;
 		pack = &plan->packs[*number];
-		if (pack->how == PUSH_THERE && (uint64_t)at->offset + at->stored_len > pack->there_bytes) {
+		if (pack->how == PUSH_THERE && (uint64_t)at->offset + RECORD_HEADER_SIZE + at->stored_len > pack->there_bytes) {
 			plan->cut = pack->id;
 			plan->has_cut = true;
 			return -ENODATA;

@@ -236,36 +236,72 @@ static bool is_reachable(const struct push_plan *plan, const struct pack_entry *
 	                                  : key_set_has(&plan->chunks, &entry->id);
 }
 
-/* Whether the remote has the pack ID, or says where its records went.  1, 0 or -errno; each is asked for once. */
-static int is_there(struct push_plan *plan, const struct pack_id *id)
+/* What is known of the pack ID there, asked for once; NULL without memory. */
+static struct push_asked *asked_of(struct push_plan *plan, const struct pack_id *id)
 {
-	char path[REMOTE_PATH_SIZE];
-	struct remote_stat there;
-	const struct id key = place_key(&(struct locator){.pack = *id});
-	uint64_t bytes;
-	int error = id_set_add(&plan->asked, &key);
+	struct push_asked *more;
 
-	if (error <= 0)
-		return error < 0 ? error : id_set_has(&plan->present, &key);
-	if (remote_condemned_has_pack(plan->condemned, id))
-		return 0;
-	error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, "", path), &there);
-	if (!error && push_pack_differs(plan, id, there.size, &bytes) > 0)
-		return 0;
-	if (error == -ENOENT)
-		error = remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, ".moved", path), &there);
-	if (error)
-		return error == -ENOENT ? 0 : error;
-	error = id_set_add(&plan->present, &key);
-	return error < 0 ? error : 1;
+	for (size_t i = 0; i < plan->asked_count; i++) {
+		if (pack_id_equal(&plan->asked[i].id, id))
+			return &plan->asked[i];
+	}
+	if (plan->asked_count == plan->asked_room) {
+		size_t room = plan->asked_room ? 2 * plan->asked_room : 16;
+
+		more = reallocarray(plan->asked, room, sizeof(*more));
+		if (!more)
+			return NULL;
+		plan->asked = more;
+		plan->asked_room = room;
+	}
+	more = &plan->asked[plan->asked_count];
+	*more = (struct push_asked){.id = *id, .error = 1};
+	plan->asked_count++;
+	return more;
 }
 
-/* Whether the remote's moved file leads to a pack that is there: one that a killed push left may not. */
+/* How much of the pack ID is there that may be relied on, *BYTES: 0 where it is not.  0 or -errno. */
+static int size_there(struct push_plan *plan, const struct pack_id *id, uint64_t *bytes)
+{
+	struct push_asked *asked = asked_of(plan, id);
+	char path[REMOTE_PATH_SIZE];
+	struct remote_stat there;
+	uint64_t here;
+
+	if (!asked)
+		return -ENOMEM;
+	if (asked->error == 1) {
+		int error = remote_condemned_has_pack(plan->condemned, id) ? -ENOENT : 0;
+
+		if (!error)
+			error =
+			    remote_stat(remote_store_remote(plan->to), remote_store_pack_path(id, "", path), &there);
+		if (!error) {
+			int differs = push_pack_differs(plan, id, there.size, &here);
+
+			asked->bytes = differs ? 0 : there.size;
+			error = differs < 0 ? differs : 0;
+		}
+		asked->error = error == -ENOENT ? 0 : error;
+	}
+	*bytes = asked->bytes;
+	return asked->error;
+}
+
+/* Whether the remote's moved file leads to a pack that is there and has the record: one that a killed push left may
+ * lead to none, and packs may be cut off.  1, 0 or -errno. */
 static int is_moved_there(struct push_plan *plan, const struct push_pack *pack, const struct pack_entry *entry)
 {
 	const struct moved_entry *moved = moved_lookup(pack->moved, pack->moved_count, entry->offset);
+	uint64_t bytes = 0;
+	int error = moved ? size_there(plan, &moved->now.pack, &bytes) : 0;
+	struct id key;
 
-	return moved ? is_there(plan, &moved->now.pack) : 0;
+	if (error || !moved || (uint64_t)moved->now.offset + RECORD_HEADER_SIZE + moved->now.stored_len > bytes)
+		return error;
+	key = place_key(&(struct locator){.pack = moved->now.pack});
+	error = id_set_add(&plan->present, &key);
+	return error < 0 ? error : 1;
 }
 
 static int compare_entries(const void *a, const void *b)
@@ -417,7 +453,7 @@ void push_plan_release(struct push_plan *plan)
 		free(plan->todo);
 		plan->todo = next;
 	}
-	id_set_release(&plan->asked);
+	free(plan->asked);
 	id_set_release(&plan->present);
 	for (size_t i = 0; i < plan->roots_count; i++)
 		free(plan->roots[i].file);

@@ -50,6 +50,13 @@ struct push_root {
 	size_t len;
 };
 
+/* What is known of a pack there. */
+struct push_asked {
+	struct pack_id id;
+	uint64_t bytes; /* 0: it is not there, or no copy of what is here */
+	int error;      /* of asking; 1: not asked yet */
+};
+
 struct push_plan {
 	struct store *store;                      /* borrowed; NULL: none */
 	struct remote_store *to;                  /* borrowed */
@@ -72,7 +79,9 @@ struct push_plan {
 	/* private */
 	size_t *slots; /* a hash table of the packs: their numbers and 1, 0 for none */
 	size_t slots_size;
-	struct id_set asked, present; /* packs that the remote was asked for, and those it has */
+	struct push_asked *asked; /* packs that moved files there lead to */
+	size_t asked_count, asked_room;
+	struct id_set present; /* packs there that are relied on beside those of the plan */
 	struct id_set seen, pages, known_roots;
 	struct key_set chunks;
 	struct id_set exact_chunks;

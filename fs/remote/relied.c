@@ -77,11 +77,7 @@ static int begin(struct known_remote *remote)
 	error = remote_store_check(remote->store);
 	if (!error)
 		error = remote_condemned_read(remote_store_remote(remote->store), &remote->condemned);
-	/* One that cannot list its files: a pack is there as long as it can be read. */
-	if (error == -EOPNOTSUPP) {
-		remote->condemned = (struct remote_condemned){.count = 0};
-		error = 0;
-	}
+	/* One that cannot list its files cannot say what is to go: nothing there is relied on. */
 	remote->asked = !error;
 	return error;
 }

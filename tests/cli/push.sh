@@ -386,7 +386,7 @@ test_a_pack_that_was_cut_off_in_a_bucket_is_put_again() {
 }
 
 test_what_is_cut_off_there_and_not_here_is_named() {
-	local pack
+	local pack end
 	thirty_chunks
 	revfs -q push
 	git clone -q . ../theirs
@@ -402,6 +402,25 @@ test_what_is_cut_off_there_and_not_here_is_named() {
 	--- status 7
 	END
 	[ "$(find ../store/roots -type f | wc -l)" = 1 ]
+	# Also where it lacks no more than a byte of the last record, behind which the trailer says the index begins.
+	end=$(python3 -c 'import struct, sys; print(struct.unpack("<Q", open(sys.argv[1], "rb").read()[-56:-48])[0])' \
+		"../repo/.git/revfs/${pack#../store/}")
+	rm -f "$pack"
+	cp "../repo/.git/revfs/${pack#../store/}" "$pack"
+	cut_off "$pack" $((end - 1))
+	expect_status 7 revfs push
+	[ "$(find ../store/roots -type f | wc -l)" = 1 ]
+}
+
+# A part of a pack went in another one, which was cut off since: it goes again, from the whole one here.
+test_a_part_that_was_cut_off_there_goes_again() {
+	publish_a_part
+	cut_off "$(find ../store/packs -type f -size +200k)" 150000
+	rm -r .git/revfs/pushed
+	tick
+	git commit -q --allow-empty -m again
+	revfs -q push
+	clone_equals HEAD
 }
 
 # What is damaged here replaces nothing.
