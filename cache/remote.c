@@ -195,7 +195,7 @@ ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, vo
 int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len)
 {
 	size_t room = limit < 65536 ? limit + 1 : 65536, at = 0;
-	uint8_t *bytes = malloc(room);
+	uint8_t *bytes = malloc(room + 1);
 	ssize_t got = bytes ? 0 : -ENOMEM;
 
 	while (got >= 0) {
@@ -210,7 +210,7 @@ int remote_read_file(struct remote *remote, const char *path, size_t limit, void
 			break;
 		}
 		room = room > limit / 2 ? limit + 1 : 2 * room;
-		void *more = realloc(bytes, room);
+		void *more = realloc(bytes, room + 1);
 		if (!more)
 			got = -ENOMEM;
 		else
@@ -222,6 +222,7 @@ int remote_read_file(struct remote *remote, const char *path, size_t limit, void
 		free(bytes);
 		return (int)got;
 	}
+	bytes[at] = 0;
 	*data = bytes;
 	*len = at;
 	return 0;

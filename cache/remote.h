@@ -126,7 +126,8 @@ ssize_t remote_read(struct remote *remote, const char *path, uint64_t offset, vo
 ssize_t remote_read_arriving(struct remote *remote, const char *path, uint64_t offset, void *data, size_t len,
                              const struct arrival *arrival);
 
-/* Read the whole file PATH of at most LIMIT bytes.  *DATA is malloc'ed, the caller frees it.  0; -ENOENT; -EFBIG. */
+/* Read the whole file PATH of at most LIMIT bytes.  *DATA is malloc'ed, with a NUL byte behind it; the caller frees it.
+ * 0; -ENOENT; -EFBIG. */
 int remote_read_file(struct remote *remote, const char *path, size_t limit, void **data, size_t *len);
 
 /* Size and time of PATH.  0, -ENOENT. */
