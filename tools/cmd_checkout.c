@@ -119,7 +119,7 @@ static int run_checkout(struct run *run, const struct checkout_request *request,
 	if (error == -ENOTDIR && *item->inside)
 		return fail(EXIT_REFUSED, "'%s' is, or was, a single file: 'revfs checkout %s' brings all of it",
 		            shown(item->dataset->path), shown(item->dataset->path));
-	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP)
+	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP || exit_code_of(error) == EXIT_TEMPORARY)
 		return session_unreadable(&run->session, item->dataset->path, error);
 	if (error)
 		return fail(exit_code_of(error), "cannot check out '%s': %s", shown(item->dataset->path),
