@@ -255,17 +255,26 @@ static int restore(struct checkout *c)
 	return error < 0 ? error : 0;
 }
 
-/* What an unfinished checkout of ROOT may have left; one that cannot be read is none.  0 or -ENOMEM. */
+/* The root ID of the record: SIDE does not exist where that is lost.  What is only out of reach now is an error: what
+ * came of it would be taken for the user's. */
+static int open_recorded(struct checkout *c, const struct id *id, struct side *side)
+{
+	int error = side_open(c->request->world->source, id, c->request->target->is_file, side);
+
+	return error == -ENODATA || error == -ENOENT || error == -EBADMSG || error == -ENOTSUP ? 0 : error;
+}
+
+/* What an unfinished checkout of ROOT may have left; one that is lost left nothing. */
 static int open_half(struct checkout *c, const struct id *root)
 {
-	const struct checkout_request *r = c->request;
+	struct side *half = &c->halves[c->halves_count];
 	int error;
 
-	if (id_equal(root, &r->target->root))
+	if (id_equal(root, &c->request->target->root))
 		return 0;
-	error = side_open(r->world->source, root, r->target->is_file, &c->halves[c->halves_count]);
-	c->halves_count += !error;
-	return error == -ENOMEM ? error : 0;
+	error = open_recorded(c, root, half);
+	c->halves_count += half->exists;
+	return error;
 }
 
 static int open_sides(struct checkout *c, bool fresh, bool file_there)
@@ -279,10 +288,11 @@ static int open_sides(struct checkout *c, bool fresh, bool file_there)
 		error = -EBADMSG;
 	if (error || fresh || !record)
 		return error;
-	/* A base that cannot be read is none: then nothing is replaced that is not what it shall be. */
-	if (record->has_root && side_open(source, &record->root, r->target->is_file, &c->base) == -ENOMEM)
-		return -ENOMEM;
-	error = record->has_checkout ? open_half(c, &record->checkout) : 0;
+	/* A base that is lost is none: then nothing is replaced that is not what it shall be. */
+	if (record->has_root)
+		error = open_recorded(c, &record->root, &c->base);
+	if (!error && record->has_checkout)
+		error = open_half(c, &record->checkout);
 	for (unsigned i = 0; !error && i < record->before_count; i++)
 		error = open_half(c, &record->before[i]);
 	if (error)

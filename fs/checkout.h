@@ -62,7 +62,8 @@ struct checkout_result {
 /*
  * Check out; what was written is on the disk then.  Returns 0, also with conflicts and failures; -ENOENT where none of
  * the trees has what stands at INSIDE; -ENOTDIR where INSIDE is a path in what is, or shall be, a single file;
- * -EINTR; -ENOSPC and its like; errors of reading the trees (-ENODATA, -EBADMSG...).  A stat cache of the new state is
+ * -EINTR; -ENOSPC and its like; errors of reading the trees (-ENODATA, -EBADMSG...), and nothing is changed where what
+ * the record names is out of reach (-ETIMEDOUT, -ECONNREFUSED...) rather than lost.  A stat cache of the new state is
  * written where the checkout was whole.
  */
 int checkout_dataset(const struct checkout_request *request, struct checkout_result *result);

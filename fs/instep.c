@@ -10,6 +10,7 @@
 
 #define RECORD_SIZE_MAX 65536
 #define FIRST_LINE "revfs-instep 1\n"
+#define REPLACES_NONE "replaces none\n"
 #define SUFFIX ".step"
 #define TEMPORARY "step.new"
 
@@ -145,6 +146,15 @@ static int replace(const struct io *io, int folder, const char *name, const void
 	return error ? error : io_fsync_dir(io, folder, ".");
 }
 
+void instep_settle(struct instep *record, const struct id *pointer)
+{
+	if ((record->has_replaces || record->is_first) && !id_equal(&record->root, pointer)) {
+		record->has_root &= record->has_replaces;
+		record->root = record->replaces;
+	}
+	record->has_replaces = record->is_first = false;
+}
+
 void instep_begin_checkout(struct instep *record, const struct id *root)
 {
 	struct instep was = *record;
@@ -158,7 +168,7 @@ void instep_begin_checkout(struct instep *record, const struct id *root)
 	}
 	record->checkout = *root;
 	record->has_checkout = true;
-	record->has_replaces = false;
+	record->has_replaces = record->is_first = false;
 }
 
 int instep_write(const struct io *io, int folder, const char *path, const struct instep *record)
@@ -169,7 +179,10 @@ int instep_write(const struct io *io, int folder, const char *path, const struct
 
 	buffer_append(&text, FIRST_LINE, strlen(FIRST_LINE));
 	put_root(&text, "root", record->has_root, &record->root);
-	put_root(&text, "replaces", record->has_replaces, &record->replaces);
+	if (record->is_first)
+		buffer_append(&text, REPLACES_NONE, strlen(REPLACES_NONE));
+	else
+		put_root(&text, "replaces", record->has_replaces, &record->replaces);
 	put_root(&text, "checkout", record->has_checkout, &record->checkout);
 	for (unsigned i = 0; i < record->before_count; i++)
 		put_root(&text, "before", true, &record->before[i]);
@@ -207,6 +220,15 @@ static bool take_root(char **text, const char *key, bool *present, struct id *id
 	return !value || !id_parse(value, strlen(value), id);
 }
 
+static bool take_replaces(char **text, struct instep *record)
+{
+	record->is_first = !strncmp(*text, REPLACES_NONE, strlen(REPLACES_NONE));
+	if (!record->is_first)
+		return take_root(text, "replaces", &record->has_replaces, &record->replaces);
+	*text += strlen(REPLACES_NONE);
+	return true;
+}
+
 static bool take_before(char **text, struct instep *record)
 {
 	bool more = record->has_checkout;
@@ -228,8 +250,7 @@ static int parse(char *text, size_t len, char **path, struct instep *record)
 		return -EBADMSG;
 	text += strlen(FIRST_LINE);
 	*record = (struct instep){0};
-	if (!take_root(&text, "root", &record->has_root, &record->root) ||
-	    !take_root(&text, "replaces", &record->has_replaces, &record->replaces) ||
+	if (!take_root(&text, "root", &record->has_root, &record->root) || !take_replaces(&text, record) ||
 	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout) || !take_before(&text, record))
 		return -EBADMSG;
 	*path = take_line(&text, "path");

@@ -22,6 +22,7 @@ struct instep {
 	bool has_root;      /* false: a first checkout has begun, and not ended */
 	struct id replaces; /* a pointer that still names this root is just being replaced by one that names ROOT */
 	bool has_replaces;
+	bool is_first;      /* that pointer is the first one of the dataset: there is none to be replaced */
 	struct id checkout; /* a checkout of this root began and did not end */
 	bool has_checkout;
 	/* Others began before that and did not end either: the last first. */
@@ -40,6 +41,12 @@ int instep_open_folder(const struct io *io, const char *git_dir, bool create);
  * -EBADMSG where it is damaged; -errno.
  */
 int instep_read(const struct io *io, int folder, const char *path, struct instep *record);
+
+/*
+ * Make RECORD say what the files were last in step with by the pointer file, which names the root POINTER: where a
+ * snapshot was killed before it replaced that one, this is what it was to replace, or nothing.
+ */
+void instep_settle(struct instep *record, const struct id *pointer);
 
 /* A checkout of ROOT begins: from now on RECORD says so, and what it said before of others that did not end. */
 void instep_begin_checkout(struct instep *record, const struct id *root);

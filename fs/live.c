@@ -100,11 +100,16 @@ static int take_registered(void *arg, const struct oid *commit, const struct id 
 {
 	struct live *l = arg;
 	struct oid peeled;
+	char hex[OID_HEX_MAX];
+	int r;
 
 	if (root)
 		return tell(l, root, "what a mount shows");
+	r = repo_peel(l->repo, commit, &peeled);
 	/* Git may have removed a commit that only a mount knows; what the mount can show of it is in its caches. */
-	return repo_peel(l->repo, commit, &peeled) == 0 ? add_tip(l, &peeled) : 0;
+	if (r == -ENOENT || r == -EINVAL)
+		return 0;
+	return r ? blame(l, r, "the commit %s, which a mount shows", oid_format(commit, hex)) : add_tip(l, &peeled);
 }
 
 static int take_commits(struct live *l)

@@ -100,12 +100,10 @@ static void on_progress(void *arg, uint64_t files, uint64_t bytes)
 	progress_add(run->progress, files, bytes, 0);
 }
 
-static bool is_in_step(const struct item *item)
+static bool is_in_step(const struct item *item, const struct instep *record)
 {
-	const struct work_dataset *d = item->dataset;
-
-	return d->has_record && d->record.has_root && !d->record.has_checkout &&
-	       id_equal(&d->record.root, &item->pointer.root);
+	return item->dataset->has_record && record->has_root && !record->has_checkout &&
+	       id_equal(&record->root, &item->pointer.root);
 }
 
 static int run_checkout(struct run *run, const struct checkout_request *request, struct checkout_result *result)
@@ -121,7 +119,7 @@ static int run_checkout(struct run *run, const struct checkout_request *request,
 	if (error == -ENOTDIR && *item->inside)
 		return fail(EXIT_REFUSED, "'%s' is, or was, a single file: 'revfs checkout %s' brings all of it",
 		            shown(item->dataset->path), shown(item->dataset->path));
-	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP)
+	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP || exit_code_of(error) == EXIT_TEMPORARY)
 		return session_unreadable(&run->session, item->dataset->path, error);
 	if (error)
 		return fail(exit_code_of(error), "cannot check out '%s': %s", shown(item->dataset->path),
@@ -158,14 +156,11 @@ static int write_record(struct run *run, const struct item *item, const struct i
 	return EXIT_DONE;
 }
 
-/* The record says from here on that a checkout is under way. */
-static int begin(struct run *run, const struct item *item)
+/* The record, settled before, says from here on that a checkout is under way. */
+static int begin(struct run *run, const struct item *item, struct instep record)
 {
-	struct instep record = {0};
 	int error;
 
-	if (item->dataset->has_record)
-		record = item->dataset->record;
 	instep_begin_checkout(&record, &item->pointer.root);
 	error = ignore_line_exclude(&run->wt, item->dataset->path);
 	if (error)
@@ -245,14 +240,16 @@ static bool is_as_before(const struct checkout_result *r, int status, bool in_st
 static int check_out(struct run *run, const struct item *item)
 {
 	struct place_world world = run->session.world;
-	const struct instep record = item->dataset->record; /* as it is before this begins */
+	const bool has_record = item->dataset->has_record;
+	const struct instep before = has_record ? item->dataset->record : (struct instep){0};
+	struct instep record = before;
 	struct checkout_request request = {
 	    .wt = &run->wt,
 	    .world = &world,
 	    .path = item->dataset->path,
 	    .inside = item->inside,
 	    .target = &item->pointer,
-	    .record = item->dataset->has_record ? &record : NULL,
+	    .record = has_record ? &record : NULL,
 	    .dry = run->options.given.dry_run,
 	    .force = run->options.force,
 	    .jobs = run->options.jobs,
@@ -262,9 +259,12 @@ static int check_out(struct run *run, const struct item *item)
 	    .arg = run,
 	};
 	struct checkout_result result;
-	bool keep = false, in_step = is_in_step(item);
+	bool keep = false, in_step;
 	int status = EXIT_DONE, noted = EXIT_DONE;
 
+	/* What a snapshot that was killed was about to name is named by no pointer: those are the user's edits. */
+	instep_settle(&record, &item->pointer.root);
+	in_step = is_in_step(item, &record);
 	run->item = item;
 	run->kept[0] = '\0';
 	run->named = 0;
@@ -278,7 +278,7 @@ static int check_out(struct run *run, const struct item *item)
 	/* What appears from here on was not stored. */
 	request.spare = request.force && !request.dry && !keep;
 	if (!status && !run->options.given.dry_run)
-		status = begin(run, item);
+		status = begin(run, item, record);
 	if (status)
 		return status;
 	status = run_checkout(run, &request, &result);
@@ -287,7 +287,7 @@ static int check_out(struct run *run, const struct item *item)
 	else if (result.whole)
 		noted = end(run, item);
 	else if (is_as_before(&result, status, in_step))
-		noted = undo_begin(run, item, request.record);
+		noted = undo_begin(run, item, has_record ? &before : NULL);
 	if (status) {
 		if (globals.json && *run->kept)
 			checkout_keep_tell(stderr, shown(item->dataset->path), run->kept);

@@ -120,7 +120,8 @@ static int bring(struct run *run, const struct target *target, const struct plac
 	return error ? fail(exit_code_of(error), "%s", error_text(error)) : EXIT_DONE;
 }
 
-/* Write the pin of what LACK found, and of the roots of PARTS that are not here. */
+/* Write the pin of what LACK found, and of the roots of PARTS that are not here; in a dry run only list it, where a
+ * list is wanted. */
 static int write_pin(struct run *run, const struct target *target, const struct lack *lack, const struct parts *parts)
 {
 	struct pin pin = {.repository = repo_common_dir(run->session.repo), .path = target->path};
@@ -142,7 +143,9 @@ static int write_pin(struct run *run, const struct target *target, const struct 
 	pin.packs_count = packs.len / sizeof(struct pack_id);
 	pin.roots = (const struct id *)(const void *)roots.data;
 	pin.roots_count = roots.len / sizeof(struct id);
-	error = packs.failed || roots.failed ? -ENOMEM : pins_write(run->cached, &pin);
+	error = packs.failed || roots.failed ? -ENOMEM : run->given.dry_run ? 0 : pins_write(run->cached, &pin);
+	if (!error && run->list)
+		print_pin(run, &pin);
 	buffer_release(&packs);
 	buffer_release(&roots);
 	return error ? fail(exit_code_of(error), "cannot pin '%s': %s", shown(target->name), error_text(error))
@@ -168,9 +171,9 @@ static int pin_one(struct run *run, const char *argument)
 		status = parts_take(&run->session, &parts, &lack);
 	if (!status)
 		cache_fit_warn(run->cached, cache_fit_wanted(&lack), true);
-	if (!status && run->given.dry_run && !globals.quiet)
+	if (!status && run->given.dry_run && !globals.json && !globals.quiet)
 		printf("%s: %s would be kept\n", shown(argument), output_size(cache_fit_wanted(&lack), size));
-	if (!status && !run->given.dry_run)
+	if (!status)
 		status = write_pin(run, &target, &lack, &parts);
 	if (!status && !run->given.dry_run)
 		status = bring(run, &target, &place);
@@ -213,7 +216,11 @@ static int pin(int argc, char **argv)
 	if (status)
 		return status;
 	stop_catch();
+	run.list = globals.json ? json_array() : NULL;
 	status = pin_all(&run, argv + optind, argc - optind);
+	if (run.list && (status == EXIT_DONE || json_array_size(run.list)))
+		output_json(stdout, json_pack("{sbsO}", "dry_run", run.given.dry_run, "pins", run.list));
+	json_decref(run.list);
 	session_close(&run.session);
 	return stop_finish(status);
 }

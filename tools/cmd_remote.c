@@ -210,27 +210,35 @@ static int set_url(struct session *s, char **arguments)
 	return status;
 }
 
-/* What the shared file says of it counts as the user's own word from now on. */
+/* What the shared file says of ITEM counts as the user's own word from now on. */
+static int trust_item(struct session *s, struct remotes_item *item)
+{
+	const struct remotes_item before = *item;
+	bool part = false;
+	int error = item->tracked ? trust_keep(s->repo, item, &part) : 0;
+
+	if (error)
+		return fail(error == -EACCES ? EXIT_REFUSED : exit_code_of(error), "cannot keep %s of '%s': %s%s",
+		            part ? "the endpoint" : "the place", item->name,
+		            error == -EACCES ? "git refused" : error_text(error),
+		            part ? "; its URL is kept" : "; nothing is kept");
+	if (!globals.quiet)
+		printf("%s: '%s'%s\n", item->name, trust_shown(&before),
+		       before.tracked ? "" : " is this clone's own word already");
+	return EXIT_DONE;
+}
+
 static int trust(struct session *s, char **arguments)
 {
 	struct remotes_item *items, *item = NULL;
 	size_t count;
-	int error, status = remotes_list(s->repo, &items, &count);
+	int status = remotes_list(s->repo, &items, &count);
 
 	if (status)
 		return status;
 	for (size_t i = 0; i < count && !item; i++)
 		item = !strcmp(items[i].name, arguments[0]) ? &items[i] : NULL;
-	if (!item) {
-		status = no_such(arguments[0]);
-	} else if (!globals.quiet) {
-		printf("%s: '%s'%s\n", item->name, trust_shown(item),
-		       item->tracked ? "" : " is this clone's own word already");
-	}
-	error = !status && item->tracked ? trust_keep(s->repo, item) : 0;
-	if (error)
-		status = fail(error == -EACCES ? EXIT_REFUSED : exit_code_of(error), "cannot keep it: %s",
-		              error == -EACCES ? "git refused" : error_text(error));
+	status = item ? trust_item(s, item) : no_such(arguments[0]);
 	remotes_list_free(items, count);
 	return status;
 }

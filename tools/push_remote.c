@@ -37,7 +37,7 @@ static int confirm(struct repo *repo, bool yes, bool dry, const struct push_remo
 		            "only the shared '.revfs/config' names '%s' for the remote '%s': 'revfs push --yes' pushes "
 		            "there, now and later",
 		            trust_shown(to->item), to->item->name);
-	error = trust_keep(repo, to->item);
+	error = trust_keep(repo, to->item, NULL);
 	return error && error != -EACCES ? fail(exit_code_of(error), "cannot run 'git config': %s", error_text(error))
 	                                 : EXIT_DONE;
 }

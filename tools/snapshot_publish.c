@@ -30,13 +30,14 @@ static int write_pointer(struct snapshot_publish *p, struct snapshot_item *item)
 	if (!same) {
 		record.has_replaces = item->has_work;
 		record.replaces = item->work_pointer.root;
+		record.is_first = !item->has_work;
 		error = instep_write(wt->io, wt->folder, item->path, &record);
 		if (!error)
 			error = worktree_write_pointer(wt, item->path, &item->result.pointer);
-		record.has_replaces = false;
+		record.has_replaces = record.is_first = false;
 	}
 	if (!error && (!same || !item->has_record || item->record.has_checkout || item->record.has_replaces ||
-	               !item->record.has_root || !id_equal(&item->record.root, &record.root)))
+	               item->record.is_first || !item->record.has_root || !id_equal(&item->record.root, &record.root)))
 		error = instep_write(wt->io, wt->folder, item->path, &record);
 	return error;
 }

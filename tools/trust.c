@@ -40,12 +40,16 @@ static int keep(const struct repo *repo, const struct remotes_item *item, const 
 	return error;
 }
 
-int trust_keep(const struct repo *repo, struct remotes_item *item)
+int trust_keep(const struct repo *repo, struct remotes_item *item, bool *part)
 {
+	bool url_kept;
 	int error = item->url_tracked ? keep(repo, item, "url", item->url) : 0;
 
+	url_kept = item->url_tracked && !error;
 	if (!error && item->endpoint_tracked)
 		error = keep(repo, item, "endpoint", item->endpoint);
+	if (part)
+		*part = error && url_kept;
 	/* For this command it counts all the same. */
 	item->tracked = item->url_tracked = item->endpoint_tracked = false;
 	return error;

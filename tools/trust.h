@@ -12,7 +12,8 @@
 const char *trust_shown(const struct remotes_item *item);
 
 /* Keep what is to be confirmed of ITEM in the settings of REPO, and note it in ITEM.  0; -errno of running git; -EACCES
- * where git refused, after a warning. */
-int trust_keep(const struct repo *repo, struct remotes_item *item);
+ * where git refused, after a warning.  *PART (may be NULL) after a failure: of the two settings that of the URL was
+ * kept, and that of the endpoint was not. */
+int trust_keep(const struct repo *repo, struct remotes_item *item, bool *part);
 
 #endif

@@ -253,9 +253,13 @@ static void save_texts(void)
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nreplaces "
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee\ncheckout "
 	    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdea\npath data%20set\n";
+	static const char first[] = "revfs-instep 1\nroot "
+				    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+				    "replaces none\npath data\n";
 	save("pointer", "directory", "", 0, pointer, pointer_format(&example, pointer));
 	save("pointer", "conflict", "", 0, "<<<<<<< HEAD\nrevfs 1\n=======\n", 30);
 	save("instep", "all", "", 0, instep, sizeof(instep) - 1);
+	save("instep", "first", "", 0, first, sizeof(first) - 1);
 	save("name", "git", "", 0, ".g\xe2\x80\x8cIt . :x", 12);
 	save("name", "backslash", "", 0, "a\\GIT~1", 7);
 	save("name", "pointer", "", 0, "data.revfs", 10);

@@ -79,6 +79,34 @@ test_a_snapshot_killed_before_any_change() {
 	LEAST=50 at_each_change snapshot_again revfs -q snapshot -m second
 }
 
+# What the user had in the files is there, whatever pointer is checked out.
+edits_stay() {
+	local file
+	[ -e data.revfs ] || cp ../theirs.revfs data.revfs
+	revfs -q checkout >"$SCRATCH/out" 2>&1 || [ $? = 3 ] || { cat "$SCRATCH/out" && return 1; }
+	while IFS= read -r file; do
+		cmp "../edited/$file" "data/$file" || return 1
+	done < <(cd ../edited && find . -type f)
+}
+
+test_a_checkout_after_a_snapshot_that_was_killed() {
+	make_world
+	cp -a repo/data edited
+	LEAST=50 at_each_change edits_stay revfs -q snapshot -m second
+}
+
+test_a_checkout_after_a_first_snapshot_that_was_killed() {
+	make_world
+	cd repo
+	mv data.revfs ../theirs.revfs
+	git checkout -q --orphan mine
+	git rm -q -r --cached .
+	rm -r .gitignore .revfs .git/revfs/worktree/*.step
+	cp -a data ../edited
+	cd ..
+	LEAST=50 at_each_change edits_stay revfs -q snapshot -m mine data
+}
+
 first_again() {
 	[ -z "$(git rev-list --all)" ] || [ "$(git rev-list --count HEAD)" = 1 ] || return 1
 	"$@" >"$SCRATCH/out" 2>&1 || { cat "$SCRATCH/out" && return 1; }

@@ -64,6 +64,29 @@ test_more_than_the_cache_may_hold() {
 	alone revfs -q export v1 ../out
 }
 
+PINNED='s/[0-9a-f]{40}/COMMIT/g;s/"bytes":[0-9]+/"bytes":N/g'
+
+test_what_is_pinned_as_json() {
+	new_clone
+	FILTER=$PINNED expect revfs pin -n --json v1 HEAD:data/sub <<-'END'
+	{"dry_run":true,"pins":[{"repository":"SCRATCH/test_what_is_pinned_as_json/clone/.git","commit":"COMMIT","path":"","packs":2,"bytes":N},{"repository":"SCRATCH/test_what_is_pinned_as_json/clone/.git","commit":"COMMIT","path":"data/sub","packs":2,"bytes":N}]}
+	END
+	expect revfs pin </dev/null
+	FILTER=$PINNED expect revfs pin --json v1 HEAD:nowhere <<-'END'
+	{"dry_run":false,"pins":[{"repository":"SCRATCH/test_what_is_pinned_as_json/clone/.git","commit":"COMMIT","path":"","packs":2,"bytes":N}]}
+	--- stderr
+	revfs: path 'nowhere' does not exist in 'HEAD'
+	{"error":{"code":3,"message":"path 'nowhere' does not exist in 'HEAD'"}}
+	--- status 3
+	END
+	expect revfs pin --json HEAD:nowhere <<-'END'
+	--- stderr
+	revfs: path 'nowhere' does not exist in 'HEAD'
+	{"error":{"code":4,"message":"path 'nowhere' does not exist in 'HEAD'"}}
+	--- status 4
+	END
+}
+
 test_pins_are_listed_and_removed() {
 	new_clone
 	expect revfs pin <<-'END'

@@ -187,4 +187,39 @@ test_a_wait_ends_with_a_signal() {
 	[ $status = 143 ]
 }
 
+# Only what is kept is said to be confirmed.
+test_what_git_does_not_keep_is_not_confirmed() {
+	local git
+	new_repo
+	mkdir .revfs ../bin
+	git config -f .revfs/config remote.lab.url s3://lab/store
+	git config -f .revfs/config remote.lab.endpoint http://127.0.0.1:9
+	git=$(command -v git)
+	export REFUSED=nothing
+	cat >../bin/git <<-END
+	#!/bin/sh
+	case "\$*" in *"\$REFUSED"*) echo 'it is raining' >&2; exit 1 ;; esac
+	exec '$git' "\$@"
+	END
+	chmod +x ../bin/git
+	export PATH=$PWD/../bin:$PATH
+	REFUSED='config --local revfs.remote.lab.url' expect revfs remote trust lab <<-'END'
+	--- stderr
+	revfs: warning: cannot keep 'revfs.remote.lab.url' in this clone's settings: it is raining
+	revfs: cannot keep the place of 'lab': git refused; nothing is kept
+	--- status 11
+	END
+	REFUSED='config --local revfs.remote.lab.endpoint' expect revfs remote trust lab <<-'END'
+	--- stderr
+	revfs: warning: cannot keep 'revfs.remote.lab.endpoint' in this clone's settings: it is raining
+	revfs: cannot keep the endpoint of 'lab': git refused; its URL is kept
+	--- status 11
+	END
+	[ "$(git config revfs.remote.lab.url)" = s3://lab/store ]
+	expect revfs remote trust lab <<-'END'
+	lab: 's3://lab/store' at 'http://127.0.0.1:9'
+	END
+	[ "$(git config revfs.remote.lab.endpoint)" = http://127.0.0.1:9 ]
+}
+
 run_tests

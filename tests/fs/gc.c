@@ -515,6 +515,29 @@ static void missing_git_objects_stop_it(void **state)
 	assert_blamed(g, -EBADMSG, "");
 }
 
+/* Of a commit that a mount shows only Git's removal is no matter. */
+static void a_damaged_commit_that_a_mount_shows_stops_it(void **state)
+{
+	struct ground *g = *state;
+	struct registration *registration;
+	char *hex;
+	struct oid commit;
+
+	ground_commit(g, "a", &SMALL);
+	hex = scratch_output("git -C r rev-parse HEAD");
+	assert_int_equal(oid_parse(hex, strlen(hex), &commit), 0);
+	forget("HEAD~1");
+	ground_wait(g, 30 * GROUND_DAY);
+	assert_int_equal(registration_open(g->store, &registration), 0);
+	assert_int_equal(registration_add_commit(registration, &commit), 0);
+	scratch_sh("cd r/.git/objects/%.2s && chmod u+w %s && echo junk >%s", hex, hex + 2, hex + 2);
+	assert_blamed(g, -EBADMSG, hex);
+	scratch_sh("rm r/.git/objects/%.2s/%s", hex, hex + 2);
+	gc(g);
+	registration_close(registration);
+	free(hex);
+}
+
 static void pointers_of_later_versions_stop_it(void **state)
 {
 	struct ground *g = *state;
@@ -1025,6 +1048,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(intent_to_add_is_no_damage, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(damaged_page_stops_it, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(missing_git_objects_stop_it, ground_setup, ground_teardown),
+	    cmocka_unit_test_setup_teardown(a_damaged_commit_that_a_mount_shows_stops_it, ground_setup,
+	                                    ground_teardown),
 	    cmocka_unit_test_setup_teardown(pointers_of_later_versions_stop_it, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(entries_of_later_versions_stop_it, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(what_is_no_pointer_is_passed_over, ground_setup, ground_teardown),

@@ -47,7 +47,10 @@ static void a_record_is_read_as_it_was_written(void **state)
 	struct instep want = sample(), got;
 
 	(void)state;
-	for (unsigned bits = 0; bits < 8; bits++) {
+	for (unsigned bits = 0; bits < 16; bits++) {
+		want.is_first = bits & 8;
+		if (want.is_first && bits & 2)
+			continue;
 		want.has_root = bits & 1;
 		want.has_replaces = bits & 2;
 		want.has_checkout = bits & 4;
@@ -55,10 +58,38 @@ static void a_record_is_read_as_it_was_written(void **state)
 		assert_int_equal(instep_read(io, folder, "a/b", &got), 0);
 		assert_int_equal(got.has_root, want.has_root);
 		assert_int_equal(got.has_replaces, want.has_replaces);
+		assert_int_equal(got.is_first, want.is_first);
 		assert_int_equal(got.has_checkout, want.has_checkout);
 		assert_true(!got.has_root || id_equal(&got.root, &want.root));
 		assert_true(!got.has_replaces || id_equal(&got.replaces, &want.replaces));
 		assert_true(!got.has_checkout || id_equal(&got.checkout, &want.checkout));
+	}
+}
+
+/* A snapshot that was killed before its pointer was there left the files in step with what it was to replace. */
+static void the_pointer_says_what_a_killed_snapshot_came_to(void **state)
+{
+	const struct instep begun = {.has_root = true, .root = sample().root, .replaces = sample().replaces};
+	struct instep record = begun;
+	struct id other;
+
+	(void)state;
+	memset(other.bytes, 9, ID_SIZE);
+	instep_settle(&record, &other);
+	assert_true(record.has_root && id_equal(&record.root, &begun.root));
+	for (unsigned i = 0; i < 3; i++) {
+		const struct id *pointers[] = {&begun.root, &begun.replaces, &other};
+
+		record = begun;
+		record.has_replaces = true;
+		instep_settle(&record, pointers[i]);
+		assert_true(record.has_root && !record.has_replaces);
+		assert_true(id_equal(&record.root, i ? &begun.replaces : &begun.root));
+		record = begun;
+		record.is_first = true;
+		instep_settle(&record, pointers[i]);
+		assert_int_equal(record.has_root, !i);
+		assert_true(!record.is_first && (i || id_equal(&record.root, &begun.root)));
 	}
 }
 
@@ -233,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_record_is_read_as_it_was_written),
+	    cmocka_unit_test(the_pointer_says_what_a_killed_snapshot_came_to),
 	    cmocka_unit_test(checkouts_begun_before_are_kept),
 	    cmocka_unit_test(an_absent_record_is_enoent),
 	    cmocka_unit_test(a_removed_record_takes_its_stat_cache_along),
