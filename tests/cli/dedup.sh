@@ -1,4 +1,5 @@
 #!/bin/bash
+# long
 # revfs snapshot in a clone whose data only a remote has: what the parent revision has at the path is named again, and not
 # stored and pushed again, unless it cannot be relied on.
 . "${0%/*}/../cli/harness"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# long
 # What a dataset may be made of, case by case: the files, their names and kinds, the path itself.
 . "${0%/*}/../cli/harness"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# long
 # revfs push: a clone that has no data reads what was pushed, and nothing else was.
 . "${0%/*}/../cli/harness"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# long
 # revfs verify: what it counts, what it says of damage and of whom that touches
 . "${0%/*}/../cli/harness"
 
