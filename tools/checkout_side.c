@@ -1,36 +1,19 @@
 #include "tools/checkout_side.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "fs/dataset.h"
 #include "tools/command.h"
+#include "tools/conflict.h"
 #include "tools/shown.h"
-
-/* The pointer that the index has in STAGE.  0, -ENOENT, -errno. */
-static int read_stage(const struct worktree *wt, const char *path, unsigned stage, struct pointer *pointer)
-{
-	struct oid oid;
-	uint32_t mode;
-	char *name;
-	int error;
-
-	if (asprintf(&name, "%s" POINTER_SUFFIX, path) < 0)
-		return -ENOMEM;
-	error = worktree_stage(wt, name, stage, &oid, &mode);
-	free(name);
-	return error ? error : dataset_pointer(wt->repo, &oid, mode, pointer);
-}
 
 int checkout_side_find(const struct worktree *wt, const char *path, enum checkout_side side, struct pointer *pointer,
                        struct instep *record)
 {
 	struct pointer ours, theirs;
-	int error = read_stage(wt, path, 2, &ours);
+	int error = conflict_pointer(wt, path, STAGE_OURS, &ours);
 
 	if (!error)
-		error = read_stage(wt, path, 3, &theirs);
+		error = conflict_pointer(wt, path, STAGE_THEIRS, &theirs);
 	if (error == -ENOENT)
 		return fail(EXIT_REFUSED,
 		            "'%s" POINTER_SUFFIX "' is not in conflict, so there is no such side: 'revfs checkout "

@@ -12,12 +12,12 @@
 #include "fs/git/git.h"
 #include "fs/tree_merge.h"
 #include "tools/commands.h"
+#include "tools/conflict.h"
 #include "tools/output.h"
 #include "tools/pointer_file.h"
 #include "tools/session.h"
 #include "tools/shown.h"
 
-#define NAMED_MAX 20
 #define MARKER_SIZE 7 /* of conflict markers; Git asks for longer ones where it merges ancestors */
 
 /* What Git says: files with the three versions, the result to be written to that of OURS. */
@@ -37,38 +37,25 @@ struct merge {
 	struct pointer base, ours, theirs;
 	bool has_base;
 	bool for_ancestor;
-	uint64_t conflicts;
+	uint64_t named; /* conflicts */
 };
 
 /* --- conflicts --- */
-
-static const char *side_text(const struct entry *entry, char text[64])
-{
-	char size[32];
-
-	if (!entry)
-		return "deleted it";
-	if (entry->kind == ENTRY_DIRECTORY)
-		return "has a directory";
-	if (entry->kind == ENTRY_SYMLINK)
-		return "has a symlink";
-	snprintf(text, 64, "has a file of %s", output_size(entry->size, size));
-	return text;
-}
 
 static int on_conflict(void *arg, const char *path, const struct entry *base, const struct entry *ours,
                        const struct entry *theirs)
 {
 	struct merge *m = arg;
-	char a[64], b[64], *full;
+	char *text;
 
 	(void)base;
-	if (m->for_ancestor || m->conflicts++ >= NAMED_MAX)
+	if (m->for_ancestor || m->named++ >= CONFLICT_NAMED_MAX)
 		return 0;
-	if (asprintf(&full, "%s/%s", m->versions.dataset, path) < 0)
+	text = conflict_text(m->versions.dataset, path, ours, theirs);
+	if (!text)
 		return -ENOMEM;
-	fail(EXIT_FOUND, "conflict in '%s': ours %s, theirs %s", shown(full), side_text(ours, a), side_text(theirs, b));
-	free(full);
+	fail(EXIT_FOUND, "%s", text);
+	free(text);
 	return 0;
 }
 
@@ -77,8 +64,8 @@ static void tell_what_next(const struct merge *m, uint64_t conflicts)
 	const char *path = shown(m->versions.dataset);
 	char number[32];
 
-	if (conflicts > NAMED_MAX)
-		fail(EXIT_FOUND, "and %s more in '%s'", output_count(conflicts - NAMED_MAX, number), path);
+	if (conflicts > CONFLICT_NAMED_MAX)
+		fail(EXIT_FOUND, "and %s more in '%s'", output_count(conflicts - CONFLICT_NAMED_MAX, number), path);
 	inform(
 	    "'%s' is merged, with ours where there is a conflict: 'revfs checkout %s' brings it, then 'revfs checkout "
 	    "--theirs PATH' takes theirs, and 'revfs snapshot %s' says that it is resolved",

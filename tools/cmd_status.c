@@ -10,6 +10,7 @@
 #include "fs/git/worktree.h"
 #include "tools/commands.h"
 #include "tools/config.h"
+#include "tools/conflict.h"
 #include "tools/output.h"
 #include "tools/registry.h"
 #include "tools/session.h"
@@ -222,7 +223,9 @@ static void print_row(const struct row *row)
 		printf("written by a later version of revfs");
 		break;
 	}
-	if (row->state <= POINTER_CHANGED && !row->committed)
+	if (row->dataset->unmerged)
+		printf("; in conflict, until 'revfs snapshot %s' says that it is resolved", path);
+	else if (row->state <= POINTER_CHANGED && !row->committed)
 		printf("; pointer not committed");
 	putchar('\n');
 }
@@ -253,6 +256,64 @@ static json_t *json_row(const struct row *row)
 		json_object_set_new(value, "message", json_string(row->why));
 	}
 	return value;
+}
+
+/* What is told of the conflicts of a dataset. */
+struct conflicts {
+	const char *dataset;
+	json_t *paths; /* NULL: lines are printed */
+	uint64_t count;
+};
+
+static int tell_conflict(void *arg, const char *path, const struct entry *base, const struct entry *ours,
+                         const struct entry *theirs)
+{
+	struct conflicts *c = arg;
+	json_t *value;
+	char *text;
+
+	(void)base;
+	c->count++;
+	if (c->paths) {
+		value = json_object();
+		output_json_path(value, "path", path);
+		json_array_append_new(c->paths, value);
+	} else if (c->count <= CONFLICT_NAMED_MAX) {
+		text = conflict_text(c->dataset, path, ours, theirs);
+		if (!text)
+			return -ENOMEM;
+		printf("  %s\n", text);
+		free(text);
+	}
+	return 0;
+}
+
+/* Name what both sides of a merge changed; VALUE is NULL without --json.  Of a dataset that is a file, or is gone on
+ * one side, there is nothing to name. */
+static int tell_conflicts(struct status *s, const struct row *row, json_t *value)
+{
+	struct conflicts c = {.dataset = row->dataset->path, .paths = value ? json_array() : NULL};
+	char number[32];
+	int error = conflict_each(&s->session, &s->wt, c.dataset, tell_conflict, &c);
+
+	if (value)
+		json_object_set_new(value, "conflicts", c.paths);
+	else if (c.count > CONFLICT_NAMED_MAX)
+		printf("  and %s more\n", output_count(c.count - CONFLICT_NAMED_MAX, number));
+	if (error == -ENODATA || error == -EBADMSG)
+		return session_unreadable(&s->session, c.dataset, error);
+	return error == -ENOMEM ? fail(EXIT_SYSTEM, "%s", error_text(error)) : EXIT_DONE;
+}
+
+static int tell_row(struct status *s, const struct row *row)
+{
+	json_t *value = globals.json ? json_row(row) : NULL;
+
+	if (value)
+		json_array_append_new(s->rows, value);
+	else
+		print_row(row);
+	return row->dataset->unmerged ? tell_conflicts(s, row, value) : EXIT_DONE;
 }
 
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
@@ -362,10 +423,9 @@ static int examine_all(struct status *s, char *const *named, size_t named_count)
 			return status;
 		if (status)
 			continue;
-		if (globals.json)
-			json_array_append_new(s->rows, json_row(&row));
-		else
-			print_row(&row);
+		status = tell_row(s, &row);
+		if (status)
+			outcome_add(&s->outcome, status);
 	}
 	name_unmet(s, named, named_count);
 	if (!met && !s->outcome.failure && !globals.json && !globals.quiet)

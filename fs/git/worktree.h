@@ -103,6 +103,7 @@ void worktree_index_free(struct index_entry *entries, size_t count);
 struct work_dataset {
 	char *path;
 	bool indexed;        /* its pointer is in git's index */
+	bool unmerged;       /* and in conflict there */
 	bool has_record;     /* RECORD is its in-step record */
 	bool damaged_record; /* there is one, but it does not read */
 	struct instep record;

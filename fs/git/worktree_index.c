@@ -207,8 +207,10 @@ static int collect_index(struct collection *c)
 		if ((entries[i].mode & 0170000) != 0100000 || !pointer_name(name, strlen(name), &base))
 			continue;
 		error = collect(c, entries[i].path, (size_t)(name - entries[i].path) + base, &dataset);
-		if (!error)
+		if (!error) {
 			dataset->indexed = true;
+			dataset->unmerged = entries[i].unmerged;
+		}
 	}
 	worktree_index_free(entries, count);
 	return error;
@@ -221,6 +223,7 @@ static void remove_doubles(struct collection *c)
 	for (size_t i = 0; i < c->count; i++) {
 		if (kept && !strcmp(c->list[kept - 1].path, c->list[i].path)) {
 			c->list[kept - 1].indexed |= c->list[i].indexed;
+			c->list[kept - 1].unmerged |= c->list[i].unmerged;
 			free(c->list[i].path);
 		} else {
 			c->list[kept++] = c->list[i];
