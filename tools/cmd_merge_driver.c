@@ -1,8 +1,8 @@
 /*
  * revfs merge-driver: merges the pointer files of a dataset for Git, by merging what they name.
  *
- * Where that cannot be done the texts are merged as Git does without a driver, and as both have another root line the
- * pointer then holds conflict markers: nobody can take it for one side's.
+ * Before that, and where it cannot be done, the texts are merged as Git does without a driver, and as both have another
+ * root line the pointer then holds conflict markers: nobody can take it for one side's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -219,10 +219,9 @@ static int merge(struct merge *m)
 		return keep_file(m);
 	if (m->has_base && m->base.is_file)
 		m->has_base = false;
-	status = merge_directories(m);
-	if (status && status != EXIT_FOUND)
-		merge_texts(&m->versions);
-	return status;
+	/* First what is right if nothing else comes of it, even where this process is killed. */
+	status = merge_texts(&m->versions);
+	return status && status != EXIT_FOUND ? status : merge_directories(m);
 }
 
 static int run(int argc, char **argv)

@@ -151,7 +151,7 @@ test_conflicts_are_resolved_file_by_file() {
 	data: 1 written, 0 removed
 	END
 	[ "$(cat data/a.txt data/sub/b.txt data/both)" = $'theirs, long\nchanged\nx' ]
-	[ "$(revfs cat MERGE_HEAD:data/both HEAD:data/both)" = $'y\nx' ]
+	[ "$(revfs cat topic:data/both HEAD:data/both)" = $'y\nx' ]
 	# Back and forth; what is the user's own is kept first.
 	revfs -q checkout --ours data/sub/b.txt
 	[ ! -e data/sub/b.txt ]
@@ -249,6 +249,14 @@ test_without_the_pages_nobody_takes_it_for_merged() {
 	grep -q "^revfs: cannot read 'data'" "$SCRATCH/said.err"
 	grep -q '^<<<<<<< ours$' data.revfs
 	[ "$(grep -c ^root data.revfs)" = 2 ]
+	expect_status 11 revfs checkout
+	expect_status 11 revfs snapshot data
+	# With them it can be tried again.
+	cp -r ../repo/.git/revfs/. .git/revfs/
+	git checkout -q -m -- data.revfs
+	git add data.revfs
+	git commit -q --no-edit
+	tree_is HEAD a.txt:ours sub/b.txt:theirs
 }
 
 test_files_and_what_is_no_pointer() {
@@ -282,6 +290,10 @@ test_files_and_what_is_no_pointer() {
 	git commit -q --no-edit
 	revfs -q checkout file
 	[ "$(cat file)" = three ]
+	git diff HEAD^ HEAD >../diff
+	grep -q '^M file (4 bytes -> 6 bytes)$' ../diff
+	grep -q '^+five$' ../diff
+	[ "$(git diff HEAD^2 HEAD --no-ext-diff | grep '^[-+][^-+]')" = $'-1\n+one' ]
 }
 
 test_diff_shows_what_changed() {
