@@ -184,6 +184,12 @@ static void print_counts(const struct row *row)
 		printf("%s folder%s added or deleted", output_count(row->folders, text), row->folders == 1 ? "" : "s");
 }
 
+/* Whether Git could not merge it, and the pointer file is what revfs made of it. */
+static bool is_unmerged(const struct row *row)
+{
+	return row->dataset->unmerged && row->state <= POINTER_CHANGED;
+}
+
 static void print_row(const struct row *row)
 {
 	const char *path = shown(row->dataset->path);
@@ -223,7 +229,7 @@ static void print_row(const struct row *row)
 		printf("written by a later version of revfs");
 		break;
 	}
-	if (row->dataset->unmerged)
+	if (is_unmerged(row))
 		printf("; in conflict, until 'revfs snapshot %s' says that it is resolved", path);
 	else if (row->state <= POINTER_CHANGED && !row->committed)
 		printf("; pointer not committed");
@@ -313,7 +319,7 @@ static int tell_row(struct status *s, const struct row *row)
 		json_array_append_new(s->rows, value);
 	else
 		print_row(row);
-	return row->dataset->unmerged ? tell_conflicts(s, row, value) : EXIT_DONE;
+	return is_unmerged(row) ? tell_conflicts(s, row, value) : EXIT_DONE;
 }
 
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
