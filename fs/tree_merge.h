@@ -39,6 +39,6 @@ struct tree_merge {
  * the writer's, -ENOMEM; -EBADMSG also where an entry that no one may follow would have to be written, and for folders
  * deeper than PAGE_DEPTH_MAX.  Nothing needs to be undone after one.
  */
-int tree_merge(const struct tree_merge *merge, struct built *built, uint64_t *conflicts);
+int tree_merge(const struct tree_merge *request, struct built *built, uint64_t *conflicts);
 
 #endif

@@ -109,7 +109,6 @@ static int merge_trees(struct merge *m, struct pointer *merged, uint64_t *confli
 	struct tree_merge request = {
 	    .writer = m->writer,
 	    .source = m->source,
-	    .base = m->has_base ? &base : NULL,
 	    .ours = &ours,
 	    .theirs = &theirs,
 	    .prefer_base = m->for_ancestor,
@@ -117,8 +116,12 @@ static int merge_trees(struct merge *m, struct pointer *merged, uint64_t *confli
 	    .arg = m,
 	};
 	struct built built;
-	int error = m->has_base ? open_side(m, &m->base, &base) : 0;
+	int error = 0;
 
+	if (m->has_base) {
+		error = open_side(m, &m->base, &base);
+		request.base = &base;
+	}
 	if (!error)
 		error = open_side(m, &m->ours, &ours);
 	if (!error)
