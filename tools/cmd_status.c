@@ -264,53 +264,6 @@ static json_t *json_row(const struct row *row)
 	return value;
 }
 
-/* What is told of the conflicts of a dataset. */
-struct conflicts {
-	const char *dataset;
-	json_t *paths; /* NULL: lines are printed */
-	uint64_t count;
-};
-
-static int tell_conflict(void *arg, const char *path, const struct entry *base, const struct entry *ours,
-                         const struct entry *theirs)
-{
-	struct conflicts *c = arg;
-	json_t *value;
-	char *text;
-
-	(void)base;
-	c->count++;
-	if (c->paths) {
-		value = json_object();
-		output_json_path(value, "path", path);
-		json_array_append_new(c->paths, value);
-	} else if (c->count <= CONFLICT_NAMED_MAX) {
-		text = conflict_text(c->dataset, path, ours, theirs);
-		if (!text)
-			return -ENOMEM;
-		printf("  %s\n", text);
-		free(text);
-	}
-	return 0;
-}
-
-/* Name what both sides of a merge changed; VALUE is NULL without --json.  Of a dataset that is a file, or is gone on
- * one side, there is nothing to name. */
-static int tell_conflicts(struct status *s, const struct row *row, json_t *value)
-{
-	struct conflicts c = {.dataset = row->dataset->path, .paths = value ? json_array() : NULL};
-	char number[32];
-	int error = conflict_each(&s->session, &s->wt, c.dataset, tell_conflict, &c);
-
-	if (value)
-		json_object_set_new(value, "conflicts", c.paths);
-	else if (c.count > CONFLICT_NAMED_MAX)
-		printf("  and %s more\n", output_count(c.count - CONFLICT_NAMED_MAX, number));
-	if (error == -ENODATA || error == -EBADMSG)
-		return session_unreadable(&s->session, c.dataset, error);
-	return error == -ENOMEM ? fail(EXIT_SYSTEM, "%s", error_text(error)) : EXIT_DONE;
-}
-
 static int tell_row(struct status *s, const struct row *row)
 {
 	json_t *value = globals.json ? json_row(row) : NULL;
@@ -319,7 +272,7 @@ static int tell_row(struct status *s, const struct row *row)
 		json_array_append_new(s->rows, value);
 	else
 		print_row(row);
-	return is_unmerged(row) ? tell_conflicts(s, row, value) : EXIT_DONE;
+	return is_unmerged(row) ? conflict_tell(&s->session, &s->wt, row->dataset->path, value) : EXIT_DONE;
 }
 
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */

@@ -4,6 +4,8 @@
 #ifndef TOOLS_CONFLICT_H
 #define TOOLS_CONFLICT_H
 
+#include <jansson.h>
+
 #include "fs/git/worktree.h"
 #include "fs/tree.h"
 #include "tools/session.h"
@@ -26,13 +28,10 @@ char *conflict_text(const char *dataset, const char *path, const struct entry *o
 int conflict_pointer(const struct worktree *wt, const char *path, enum conflict_stage stage, struct pointer *pointer);
 
 /*
- * Tell EACH, as tree_merge() does, what both sides of the dataset PATH changed, by what git's index has of it: pages
- * are read and nothing is written.  Returns 0; what EACH answered; -ENOENT where the index does not have both sides;
- * -ENOTDIR where one is a single file; errors of conflict_pointer() and of reading.
+ * Print, a line each, what both sides of the dataset PATH changed, by what git's index has of it; or with VALUE (NULL:
+ * none) set its `conflicts`, all of them.  Pages are read and nothing is written.  Of a dataset that is a single file,
+ * or is gone, on a side there is nothing to name.  Prints its own errors; returns an exit status.
  */
-int conflict_each(const struct session *session, const struct worktree *wt, const char *path,
-                  int (*each)(void *arg, const char *path, const struct entry *base, const struct entry *ours,
-                              const struct entry *theirs),
-                  void *arg);
+int conflict_tell(struct session *session, const struct worktree *wt, const char *path, json_t *value);
 
 #endif
