@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "fs/checkout.h"
-#include "fs/ignore_line.h"
 #include "fs/ignore_settle.h"
 #include "tools/checkout_keep.h"
+#include "tools/checkout_record.h"
+#include "tools/checkout_side.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/progress.h"
@@ -20,6 +21,7 @@
 
 struct options {
 	bool force;
+	enum checkout_side side;
 	unsigned jobs;
 	struct command_given given;
 };
@@ -29,6 +31,8 @@ struct item {
 	struct work_dataset *dataset;
 	const char *inside; /* "" for all */
 	struct pointer pointer;
+	struct instep record; /* what the files may be now */
+	bool in_step;         /* the files are what the pointer file says, but for what the user did */
 };
 
 struct run {
@@ -100,12 +104,6 @@ static void on_progress(void *arg, uint64_t files, uint64_t bytes)
 	progress_add(run->progress, files, bytes, 0);
 }
 
-static bool is_in_step(const struct item *item, const struct instep *record)
-{
-	return item->dataset->has_record && record->has_root && !record->has_checkout &&
-	       id_equal(&record->root, &item->pointer.root);
-}
-
 static int run_checkout(struct run *run, const struct checkout_request *request, struct checkout_result *result)
 {
 	const struct item *item = run->item;
@@ -141,53 +139,6 @@ static int would_destroy(struct run *run, const struct checkout_request *request
 	run->looking = false;
 	*answer = !status && result.destroyed;
 	return status;
-}
-
-static int write_record(struct run *run, const struct item *item, const struct instep *record)
-{
-	struct work_dataset *d = item->dataset;
-	int error = instep_write(run->wt.io, run->wt.folder, d->path, record);
-
-	if (error)
-		return fail(exit_code_of(error), "cannot note the checkout of '%s' in the Git directory: %s",
-		            shown(d->path), error_text(error));
-	d->has_record = true;
-	d->record = *record;
-	return EXIT_DONE;
-}
-
-/* The record, settled before, says from here on that a checkout is under way. */
-static int begin(struct run *run, const struct item *item, struct instep record)
-{
-	int error;
-
-	instep_begin_checkout(&record, &item->pointer.root);
-	error = ignore_line_exclude(&run->wt, item->dataset->path);
-	if (error)
-		return fail(exit_code_of(error), "cannot note '%s' in Git's info/exclude: %s",
-		            shown(item->dataset->path), error_text(error));
-	return write_record(run, item, &record);
-}
-
-/* Nothing was to be done: the record (NULL: none) is what it was. */
-static int undo_begin(struct run *run, const struct item *item, const struct instep *record)
-{
-	struct work_dataset *d = item->dataset;
-	int error;
-
-	if (record)
-		return write_record(run, item, record);
-	error = instep_remove(run->wt.io, run->wt.folder, d->path);
-	if (error)
-		return fail(exit_code_of(error), "cannot note the checkout of '%s' in the Git directory: %s",
-		            shown(d->path), error_text(error));
-	d->has_record = false;
-	return EXIT_DONE;
-}
-
-static int end(struct run *run, const struct item *item)
-{
-	return write_record(run, item, &(struct instep){.has_root = true, .root = item->pointer.root});
 }
 
 static void report(struct run *run, const struct item *item, const struct checkout_result *r)
@@ -240,16 +191,16 @@ static bool is_as_before(const struct checkout_result *r, int status, bool in_st
 static int check_out(struct run *run, const struct item *item)
 {
 	struct place_world world = run->session.world;
-	const bool has_record = item->dataset->has_record;
-	const struct instep before = has_record ? item->dataset->record : (struct instep){0};
-	struct instep record = before;
+	struct work_dataset *dataset = item->dataset;
+	const struct instep before = dataset->record;
+	bool had_record = dataset->has_record;
 	struct checkout_request request = {
 	    .wt = &run->wt,
 	    .world = &world,
-	    .path = item->dataset->path,
+	    .path = dataset->path,
 	    .inside = item->inside,
 	    .target = &item->pointer,
-	    .record = has_record ? &record : NULL,
+	    .record = had_record ? &item->record : NULL,
 	    .dry = run->options.given.dry_run,
 	    .force = run->options.force,
 	    .jobs = run->options.jobs,
@@ -259,42 +210,67 @@ static int check_out(struct run *run, const struct item *item)
 	    .arg = run,
 	};
 	struct checkout_result result;
-	bool keep = false, in_step;
+	bool keep = false;
 	int status = EXIT_DONE, noted = EXIT_DONE;
 
-	/* What a snapshot that was killed was about to name is named by no pointer: those are the user's edits. */
-	instep_settle(&record, &item->pointer.root);
-	in_step = is_in_step(item, &record);
 	run->item = item;
 	run->kept[0] = '\0';
 	run->named = 0;
 	run->first_failure = 0;
 	if (!run->session.source)
-		return session_unreadable(&run->session, item->dataset->path, -ENODATA);
-	if (run->options.force && !run->options.given.dry_run)
+		return session_unreadable(&run->session, dataset->path, -ENODATA);
+	if (request.force && !request.dry)
 		status = would_destroy(run, &request, &keep);
 	if (keep)
-		status = checkout_keep(&run->session, &run->wt, item->dataset->path, run->options.jobs, run->kept);
+		status = checkout_keep(&run->session, &run->wt, dataset->path, run->options.jobs, run->kept);
 	/* What appears from here on was not stored. */
 	request.spare = request.force && !request.dry && !keep;
-	if (!status && !run->options.given.dry_run)
-		status = begin(run, item, record);
+	if (!status && !request.dry)
+		status = checkout_record_begin(&run->wt, dataset, &item->record, &item->pointer.root);
 	if (status)
 		return status;
 	status = run_checkout(run, &request, &result);
-	if (run->options.given.dry_run)
+	if (request.dry)
 		;
 	else if (result.whole)
-		noted = end(run, item);
-	else if (is_as_before(&result, status, in_step))
-		noted = undo_begin(run, item, has_record ? &before : NULL);
+		noted = checkout_record_end(&run->wt, dataset, &item->pointer.root);
+	else if (is_as_before(&result, status, item->in_step))
+		noted = checkout_record_undo(&run->wt, dataset, had_record ? &before : NULL);
 	if (status) {
 		if (globals.json && *run->kept)
-			checkout_keep_tell(stderr, shown(item->dataset->path), run->kept);
+			checkout_keep_tell(stderr, shown(dataset->path), run->kept);
 		return status;
 	}
 	report(run, item, &result);
 	return noted ? noted : finish_status(run, &result);
+}
+
+/* What the files are, as the record has it. */
+static void set_record(struct item *item)
+{
+	const struct work_dataset *d = item->dataset;
+
+	item->record = d->has_record ? d->record : (struct instep){.has_root = false};
+	/* What a snapshot that was killed was about to name is named by no pointer: those are the user's edits. */
+	instep_settle(&item->record, &item->pointer.root);
+	item->in_step =
+	    item->record.has_root && !item->record.has_checkout && id_equal(&item->record.root, &item->pointer.root);
+}
+
+/* The path is to be what one side of a conflict has. */
+static int take_side(struct run *run, struct item *item)
+{
+	const char *path = item->dataset->path;
+
+	if (!*item->inside)
+		return fail(EXIT_REFUSED,
+		            "'%s' is a whole dataset: name the files in it that are in conflict, or take all of one "
+		            "side with 'git checkout --%s -- %s" POINTER_SUFFIX "'",
+		            shown(path), run->options.side == SIDE_OURS ? "ours" : "theirs", shown(path));
+	if (!item->in_step)
+		return fail(EXIT_REFUSED, "the files of '%s' are not what was merged: 'revfs checkout %s' first",
+		            shown(path), shown(path));
+	return checkout_side_find(&run->wt, path, run->options.side, &item->pointer, &item->record);
 }
 
 /* The pointer of a dataset, which must be one that we understand. */
@@ -337,6 +313,10 @@ static int do_item(struct run *run, struct item *item, bool named)
 
 	if (!status && worktree_pointer(&run->wt, item->dataset->path, &absent, NULL, NULL) == -ENOENT)
 		return EXIT_DONE;
+	if (!status)
+		set_record(item);
+	if (!status && run->options.side)
+		status = take_side(run, item);
 	if (!status)
 		status = check_out(run, item);
 	outcome_add(&run->outcome, status);
@@ -454,8 +434,11 @@ static int open_all(struct run *run)
 
 static int parse_options(int argc, char **argv, struct options *o)
 {
+	enum { OURS = COMMAND_LONG, THEIRS };
 	static const struct option options[] = {
 	    {"force", no_argument, NULL, 'f'},
+	    {"ours", no_argument, NULL, OURS},
+	    {"theirs", no_argument, NULL, THEIRS},
 	    {"jobs", required_argument, NULL, 'j'},
 	    {0},
 	};
@@ -466,9 +449,17 @@ static int parse_options(int argc, char **argv, struct options *o)
 	                                       COMMAND_DRY_RUN | COMMAND_JSON | COMMAND_PROGRESS, &o->given)) != -1) {
 		if (option == 'f')
 			o->force = true;
-		else
+		else if (option == 'j')
 			status = command_jobs(optarg, &o->jobs);
+		else if (o->side && (o->side == SIDE_OURS) != (option == OURS))
+			return fail_usage("--ours and --theirs are two sides: give one of them");
+		else
+			o->side = option == OURS ? SIDE_OURS : SIDE_THEIRS;
 	}
+	/* As git does: what is there goes.  What no tree has is stored first. */
+	o->force |= o->side != SIDE_POINTER;
+	if (!status && o->side && optind == argc)
+		return fail_usage("--ours and --theirs need the paths that are in conflict");
 	return status;
 }
 
@@ -517,6 +508,6 @@ static int checkout(int argc, char **argv)
 const struct command command_checkout = {
     .name = "checkout",
     .run = checkout,
-    .usage = "revfs checkout [-f] [-n] [-j N] [--json] [--progress | --no-progress] [PATH...]",
+    .usage = "revfs checkout [-f | --ours | --theirs] [-n] [-j N] [--json] [--progress | --no-progress] [PATH...]",
     .summary = "make datasets of the work tree what their pointers say",
 };

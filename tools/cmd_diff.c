@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tools/change_list.h"
+#include "tools/change_print.h"
 #include "tools/color.h"
 #include "tools/commands.h"
 #include "tools/config.h"
@@ -169,46 +170,14 @@ static int collect(struct diff *diff)
 
 /* --- printing --- */
 
-static const char *letter_color(char letter)
-{
-	switch (letter) {
-	case 'A':
-		return color(COLOR_GREEN);
-	case 'D':
-		return color(COLOR_RED);
-	case 'R':
-		return color(COLOR_CYAN);
-	default:
-		return color(COLOR_YELLOW);
-	}
-}
-
-/* An empty directory has a slash behind its name, so that it is not taken for a file. */
-static bool is_directory(const struct listed_change *change)
-{
-	return (change->b.kind ? change->b.kind : change->a.kind) == ENTRY_DIRECTORY;
-}
-
-static void print_path(const struct listed_change *change)
-{
-	char *path;
-
-	if (!is_directory(change)) {
-		output_name(stdout, change->path, false);
-	} else if (asprintf(&path, "%s/", change->path) >= 0) {
-		output_name(stdout, path, false);
-		free(path);
-	}
-}
-
 static void print_name_status(const struct diff *diff, const struct listed_change *change, char letter)
 {
-	printf("%s%c%s%s\t", letter_color(letter), letter, letter == 'R' ? "100" : "", color(COLOR_OFF));
+	printf("%s%c%s%s\t", change_letter_color(letter), letter, letter == 'R' ? "100" : "", color(COLOR_OFF));
 	if (letter == 'R') {
 		output_name(stdout, diff->list.items[change->from].path, false);
 		putchar('\t');
 	}
-	print_path(change);
+	change_print_path(change);
 	putchar('\n');
 }
 
@@ -222,28 +191,9 @@ static void print_raw_name_status(const struct diff *diff, const struct listed_c
 		putchar('\0');
 	}
 	fputs(change->path, stdout);
-	if (is_directory(change))
+	if (change_is_directory(change))
 		putchar('/');
 	putchar('\0');
-}
-
-static void print_line(const struct diff *diff, const struct listed_change *change, char letter)
-{
-	char before[32], after[32];
-
-	printf("%s%c%s ", letter_color(letter), letter, color(COLOR_OFF));
-	if (letter == 'R') {
-		output_name(stdout, diff->list.items[change->from].path, false);
-		fputs(" -> ", stdout);
-	}
-	print_path(change);
-	if (letter == 'M' && change->a.size != change->b.size)
-		printf(" (%s -> %s)", output_size(change->a.size, before), output_size(change->b.size, after));
-	else if (letter == 'M' && change->a.executable != change->b.executable)
-		printf(" (%s executable)", change->b.executable ? "now" : "no longer");
-	else if (!is_directory(change))
-		printf(" (%s)", output_size(change->b.kind ? change->b.size : change->a.size, after));
-	putchar('\n');
 }
 
 static const char *kind_name(uint8_t kind)
@@ -328,7 +278,7 @@ static void print_all(const struct diff *diff)
 		if (diff->form == FORM_JSON)
 			print_json(diff, change, letter);
 		else if (diff->form == FORM_LINES)
-			print_line(diff, change, letter);
+			change_print_line(&diff->list, change);
 		else if (diff->z)
 			print_raw_name_status(diff, change, letter);
 		else

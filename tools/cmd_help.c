@@ -22,7 +22,7 @@ static void list_commands(void)
 
 	puts("usage: revfs [-C DIR] [-q | -v] COMMAND [options] [arguments]\n");
 	for (size_t i = 0; i < count; i++)
-		printf("   %-10s %s\n", all[i]->name, all[i]->summary);
+		printf("   %-12s %s\n", all[i]->name, all[i]->summary);
 	puts("\n'revfs help COMMAND' opens its man page, 'revfs COMMAND -h' lists its forms;\n"
 	     "'revfs help semantics' tells what a reader may rely on, 'revfs help format' what is on disk.");
 }

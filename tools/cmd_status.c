@@ -10,6 +10,7 @@
 #include "fs/git/worktree.h"
 #include "tools/commands.h"
 #include "tools/config.h"
+#include "tools/conflict.h"
 #include "tools/output.h"
 #include "tools/registry.h"
 #include "tools/session.h"
@@ -183,6 +184,12 @@ static void print_counts(const struct row *row)
 		printf("%s folder%s added or deleted", output_count(row->folders, text), row->folders == 1 ? "" : "s");
 }
 
+/* Whether Git could not merge it, and the pointer file is what revfs made of it. */
+static bool is_unmerged(const struct row *row)
+{
+	return row->dataset->unmerged && row->state <= POINTER_CHANGED;
+}
+
 static void print_row(const struct row *row)
 {
 	const char *path = shown(row->dataset->path);
@@ -222,7 +229,9 @@ static void print_row(const struct row *row)
 		printf("written by a later version of revfs");
 		break;
 	}
-	if (row->state <= POINTER_CHANGED && !row->committed)
+	if (is_unmerged(row))
+		printf("; in conflict, until 'revfs snapshot %s' says that it is resolved", path);
+	else if (row->state <= POINTER_CHANGED && !row->committed)
 		printf("; pointer not committed");
 	putchar('\n');
 }
@@ -253,6 +262,17 @@ static json_t *json_row(const struct row *row)
 		json_object_set_new(value, "message", json_string(row->why));
 	}
 	return value;
+}
+
+static int tell_row(struct status *s, const struct row *row)
+{
+	json_t *value = globals.json ? json_row(row) : NULL;
+
+	if (value)
+		json_array_append_new(s->rows, value);
+	else
+		print_row(row);
+	return is_unmerged(row) ? conflict_tell(&s->session, &s->wt, row->dataset->path, value) : EXIT_DONE;
 }
 
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
@@ -362,10 +382,9 @@ static int examine_all(struct status *s, char *const *named, size_t named_count)
 			return status;
 		if (status)
 			continue;
-		if (globals.json)
-			json_array_append_new(s->rows, json_row(&row));
-		else
-			print_row(&row);
+		status = tell_row(s, &row);
+		if (status)
+			outcome_add(&s->outcome, status);
 	}
 	name_unmet(s, named, named_count);
 	if (!met && !s->outcome.failure && !globals.json && !globals.quiet)

@@ -230,6 +230,7 @@ static int check_item(struct snapshot_plan *plan, struct snapshot_item *item)
 	if (known) {
 		item->has_record = known->has_record;
 		item->record = known->record;
+		item->unmerged = known->unmerged;
 	}
 	if (!status)
 		status = look(plan, item, &kind);
@@ -242,6 +243,11 @@ static int check_item(struct snapshot_plan *plan, struct snapshot_item *item)
 	if (status || kind == WORK_ABSENT)
 		return status;
 	status = check_tracked(plan, item);
+	/* Only the user knows when a conflict is resolved. */
+	if (!status && item->unmerged && !item->named)
+		status = fail(EXIT_REFUSED,
+		              "'%s" POINTER_SUFFIX "' is in conflict: 'revfs snapshot %s' says that it is resolved",
+		              shown(item->path), shown(item->path));
 	if (!status)
 		status = check_in_step(plan, item);
 	if (!status)
@@ -378,5 +384,5 @@ bool snapshot_item_is_committed(const struct snapshot_item *item)
 	const struct pointer *a = &item->head_pointer, *b = &item->result.pointer;
 
 	return item->has_head && a->is_file == b->is_file && id_equal(&a->root, &b->root) && a->files == b->files &&
-	       a->bytes == b->bytes && !item->ignore.stage;
+	       a->bytes == b->bytes && !item->ignore.stage && !item->unmerged;
 }

@@ -21,6 +21,7 @@ struct snapshot_item {
 	bool has_head; /* HEAD has a pointer, HEAD_POINTER */
 	bool has_work; /* the work tree has one, WORK_POINTER */
 	bool has_record;
+	bool unmerged; /* its pointer is in conflict in git's index */
 	struct pointer head_pointer;
 	struct pointer work_pointer;
 	struct instep record;

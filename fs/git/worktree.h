@@ -82,7 +82,8 @@ struct index_entry {
 	char *path;
 	struct oid oid;
 	uint32_t mode;
-	bool unmerged; /* has stages; OID is one of them */
+	bool unmerged;  /* has stages; OID is that of one of them */
+	unsigned stage; /* that one; 0 where it has none */
 };
 
 /*
@@ -91,6 +92,10 @@ struct index_entry {
  */
 int worktree_index(const struct worktree *wt, const char *const *paths, struct index_entry **entries, size_t *count);
 
+/* What the index has at PATH (literal) for a side of a conflict: STAGE 1 what both came from, 2 ours, 3 theirs.  0;
+ * -ENOENT where there is no conflict, or that side has nothing; -EIO where git failed, or -errno. */
+int worktree_stage(const struct worktree *wt, const char *path, unsigned stage, struct oid *oid, uint32_t *mode);
+
 /* Free what worktree_index() gave. */
 void worktree_index_free(struct index_entry *entries, size_t count);
 
@@ -98,6 +103,7 @@ void worktree_index_free(struct index_entry *entries, size_t count);
 struct work_dataset {
 	char *path;
 	bool indexed;        /* its pointer is in git's index */
+	bool unmerged;       /* and in conflict there */
 	bool has_record;     /* RECORD is its in-step record */
 	bool damaged_record; /* there is one, but it does not read */
 	struct instep record;

@@ -17,7 +17,8 @@ static int parse_line(const char *line, struct index_entry *entry)
 	if (!stage || stage > tab || oid_parse(oid, (size_t)(stage - oid), &entry->oid))
 		return -EIO;
 	entry->mode = (uint32_t)strtoul(line, &end, 8);
-	entry->unmerged = stage[1] != '0';
+	entry->stage = (unsigned)(stage[1] - '0');
+	entry->unmerged = entry->stage != 0;
 	entry->path = strdup(tab + 1);
 	return entry->path ? 0 : -ENOMEM;
 }
@@ -55,15 +56,15 @@ static int parse_lines(const char *text, size_t len, struct index_entry **entrie
 	return 0;
 }
 
-static int list_files(const struct worktree *wt, const char *how, const char *const *paths,
-                      struct index_entry **entries, size_t *count)
+/* Have git list the stages of PATHS: the lines are in RUN, to be released in any case. */
+static int list_lines(const struct worktree *wt, const char *how, const char *const *paths, struct git_run *run)
 {
 	struct git_where where = *repo_where(wt->repo);
-	struct git_run run = {.where = &where, .flags = GIT_RUN_READING, .limit = (size_t)1 << 30};
 	size_t paths_count = 0, n = 0;
 	const char **args;
 	int error;
 
+	*run = (struct git_run){.where = &where, .flags = GIT_RUN_READING, .limit = (size_t)1 << 30};
 	while (paths[paths_count])
 		paths_count++;
 	args = calloc(paths_count + 8, sizeof(*args));
@@ -76,15 +77,48 @@ static int list_files(const struct worktree *wt, const char *how, const char *co
 	args[n++] = "--";
 	memcpy(args + n, paths, paths_count * sizeof(*args));
 	where.dir = repo_work_tree(wt->repo);
-	run.args = args;
-	error = git_run(&run);
-	if (!error && run.status)
+	run->args = args;
+	error = git_run(run);
+	if (!error && run->status)
 		error = -EIO;
+	run->where = NULL;
+	run->args = NULL;
+	free(args);
+	return error;
+}
+
+static int list_files(const struct worktree *wt, const char *how, const char *const *paths,
+                      struct index_entry **entries, size_t *count)
+{
+	struct git_run run;
+	int error = list_lines(wt, how, paths, &run);
+
 	if (!error)
 		error = parse_lines(run.output, run.output_len, entries, count);
 	git_run_release(&run);
-	free(args);
 	return error;
+}
+
+int worktree_stage(const struct worktree *wt, const char *path, unsigned stage, struct oid *oid, uint32_t *mode)
+{
+	const char *const paths[] = {path, NULL};
+	struct index_entry entry;
+	struct git_run run;
+	int error = list_lines(wt, "--literal-pathspecs", paths, &run), found = -ENOENT;
+
+	for (size_t at = 0; !error && found && at < run.output_len; at += strlen(run.output + at) + 1) {
+		error = parse_line(run.output + at, &entry);
+		if (error)
+			break;
+		if (entry.stage == stage && !strcmp(entry.path, path)) {
+			*oid = entry.oid;
+			*mode = entry.mode;
+			found = 0;
+		}
+		free(entry.path);
+	}
+	git_run_release(&run);
+	return error ? error : found;
 }
 
 int worktree_index(const struct worktree *wt, const char *const *paths, struct index_entry **entries, size_t *count)
@@ -173,8 +207,10 @@ static int collect_index(struct collection *c)
 		if ((entries[i].mode & 0170000) != 0100000 || !pointer_name(name, strlen(name), &base))
 			continue;
 		error = collect(c, entries[i].path, (size_t)(name - entries[i].path) + base, &dataset);
-		if (!error)
+		if (!error) {
 			dataset->indexed = true;
+			dataset->unmerged = entries[i].unmerged;
+		}
 	}
 	worktree_index_free(entries, count);
 	return error;
@@ -187,6 +223,7 @@ static void remove_doubles(struct collection *c)
 	for (size_t i = 0; i < c->count; i++) {
 		if (kept && !strcmp(c->list[kept - 1].path, c->list[i].path)) {
 			c->list[kept - 1].indexed |= c->list[i].indexed;
+			c->list[kept - 1].unmerged |= c->list[i].unmerged;
 			free(c->list[i].path);
 		} else {
 			c->list[kept++] = c->list[i];

@@ -629,7 +629,7 @@ test_usage() {
 	expect revfs checkout -x <<-'END'
 	--- stderr
 	revfs: unknown option '-x'
-	usage: revfs checkout [-f] [-n] [-j N] [--json] [--progress | --no-progress] [PATH...]
+	usage: revfs checkout [-f | --ours | --theirs] [-n] [-j N] [--json] [--progress | --no-progress] [PATH...]
 	--- status 2
 	END
 	cd ..

@@ -254,7 +254,7 @@ test_help_opens_the_page_beside_the_program() {
 }
 
 test_help_lists_every_command_with_its_page() {
-	revfs help | sed -n 's/^   \([a-z]*\) .*/\1/p' >commands
+	revfs help | sed -n 's/^   \([a-z-]*\) .*/\1/p' >commands
 	[ "$(wc -l <commands)" -ge 10 ]
 	[ -d "$SOURCE_DIR/man" ]
 	while read -r command; do

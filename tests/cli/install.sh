@@ -15,9 +15,11 @@ test_data_goes_first() {
 	new_with_remotes
 	expect revfs install <<-END
 	SCRATCH/test_data_goes_first/repo/.git/hooks/pre-push: 'git push' pushes the data first
+	SCRATCH/test_data_goes_first/repo/.git/info/attributes: git merges datasets and shows what changed in them
 	END
 	expect revfs install <<-END
 	SCRATCH/test_data_goes_first/repo/.git/hooks/pre-push: is there already
+	SCRATCH/test_data_goes_first/repo/.git/info/attributes: is there already
 	END
 	[ -x .git/hooks/pre-push ]
 	PATH=$(dirname "$REVFS"):$PATH git push -q origin HEAD:main
@@ -28,11 +30,12 @@ test_data_goes_first() {
 	PATH=$(dirname "$REVFS"):$PATH git push -q origin HEAD:other
 	PATH=$(dirname "$REVFS"):$PATH git push -q origin :other
 	expect revfs uninstall --json <<-END
-	{"hook":"SCRATCH/test_data_goes_first/repo/.git/hooks/pre-push","changed":true}
+	{"hook":"SCRATCH/test_data_goes_first/repo/.git/hooks/pre-push","changed":true,"attributes":"SCRATCH/test_data_goes_first/repo/.git/info/attributes","attributes_changed":true}
 	END
 	[ ! -e .git/hooks/pre-push ]
 	expect revfs uninstall <<-END
 	SCRATCH/test_data_goes_first/repo/.git/hooks/pre-push: is not there
+	SCRATCH/test_data_goes_first/repo/.git/info/attributes: is not there
 	END
 }
 
@@ -59,6 +62,7 @@ test_a_hook_of_another_kind_stays() {
 	git config core.hooksPath ../hooks
 	echo '#!/bin/sh' >../hooks/pre-push
 	expect revfs install <<-'END'
+	SCRATCH/test_a_hook_of_another_kind_stays/repo/.git/info/attributes: git merges datasets and shows what changed in them
 	--- stderr
 	revfs: 'SCRATCH/test_a_hook_of_another_kind_stays/hooks/pre-push' is a hook of another kind: it may run 'revfs push' itself
 	--- status 11
