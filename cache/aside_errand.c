@@ -106,7 +106,12 @@ void errand_finish(struct errand *errand, int error)
 		errand_free(errand);
 }
 
-uint64_t errand_end_waits(struct errand *errand, int failure)
+int errand_failure(const struct errand *errand)
+{
+	return errand->failure ? errand->failure : -ETIMEDOUT;
+}
+
+uint64_t errand_end_waits(struct errand *errand)
 {
 	const uint64_t now = io_monotonic_ns(errand->aside->setup.io);
 	struct claim **at = &errand->claims, *claim;
@@ -116,7 +121,7 @@ uint64_t errand_end_waits(struct errand *errand, int failure)
 		if (claim->end_ns <= now) {
 			*at = claim->next_of_errand;
 			claim->errand = NULL;
-			claim->error = failure;
+			claim->error = errand_failure(errand);
 			claim->ticket->ready(claim->ticket);
 			continue;
 		}
@@ -127,22 +132,28 @@ uint64_t errand_end_waits(struct errand *errand, int failure)
 	return next_ns;
 }
 
-/* Where all threads are busy nobody else sees to that. */
-void aside_end_queued_waits(struct aside *aside)
+static void end_waits_of(struct aside *aside, const struct errand_list *list)
 {
 	uint64_t next_ns;
 
-	if (io_monotonic_ns(aside->setup.io) < aside->soonest_ns)
-		return;
-	aside->soonest_ns = UINT64_MAX;
-	for (struct errand *errand = aside->queue.first, *next; errand; errand = next) {
+	for (struct errand *errand = list->first, *next; errand; errand = next) {
 		next = errand->next;
-		next_ns = errand_end_waits(errand, -ETIMEDOUT);
+		next_ns = errand_end_waits(errand);
 		if (next_ns < aside->soonest_ns)
 			aside->soonest_ns = next_ns;
 		if (errand->claims)
 			continue;
 		errand_unlist(errand);
-		errand_finish(errand, -ETIMEDOUT);
+		errand_finish(errand, errand_failure(errand));
 	}
+}
+
+/* Where all threads are busy nobody else sees to that. */
+void aside_end_queued_waits(struct aside *aside)
+{
+	if (io_monotonic_ns(aside->setup.io) < aside->soonest_ns)
+		return;
+	aside->soonest_ns = UINT64_MAX;
+	end_waits_of(aside, &aside->queue);
+	end_waits_of(aside, &aside->resting);
 }

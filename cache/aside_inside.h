@@ -28,6 +28,7 @@ struct errand {
 	enum errand_state state;
 	bool in_table;
 	uint64_t due_ns;
+	int failure;          /* of the last try; 0: none has failed */
 	struct claim *claims; /* those who still wait; once DONE, all who have it */
 	/* Final once DONE. */
 	int error;
@@ -59,7 +60,7 @@ struct aside {
 	unsigned queued;
 	unsigned pending;    /* errands that are not done */
 	unsigned idle;       /* threads that wait for work */
-	uint64_t soonest_ns; /* no claim of what is queued ends before */
+	uint64_t soonest_ns; /* no claim of what is queued or rests ends before */
 	unsigned threads_count;
 	pthread_t threads[ASIDE_THREADS_MAX];
 	atomic_bool closing;
@@ -95,9 +96,11 @@ void errand_free(struct errand *errand);
  * of those alone who wait for it now. */
 void errand_finish(struct errand *errand, int error);
 
-/* FAILURE is the answer of those who waited for ERRAND as long as was set.  Returns when the time of the next will be
- * over, or UINT64_MAX. */
-uint64_t errand_end_waits(struct errand *errand, int failure);
+/* What they get who waited for ERRAND as long as was set: its last failure, or -ETIMEDOUT. */
+int errand_failure(const struct errand *errand);
+
+/* That is the answer of those who did.  Returns when the time of the next will be over, or UINT64_MAX. */
+uint64_t errand_end_waits(struct errand *errand);
 
 /* The same for all that no thread has taken. */
 void aside_end_queued_waits(struct aside *aside);

@@ -20,7 +20,7 @@ static bool is_unwanted(void *arg)
 		return aside_is_closing(aside);
 	pthread_mutex_lock(&aside->lock);
 	aside_end_queued_waits(aside);
-	errand_end_waits(errand, -ETIMEDOUT);
+	errand_end_waits(errand);
 	unwanted = !errand->claims;
 	pthread_mutex_unlock(&aside->lock);
 	return unwanted;
@@ -48,12 +48,15 @@ static void try_once(struct aside *aside, struct errand *errand)
 		errand_finish(errand, error);
 		return;
 	}
-	end_ns = errand_end_waits(errand, failure);
+	errand->failure = failure;
+	end_ns = errand_end_waits(errand);
 	if (!errand->claims) {
-		errand_finish(errand, failure);
+		errand_finish(errand, errand_failure(errand));
 		return;
 	}
 	errand->due_ns = until_ns < end_ns ? until_ns : end_ns;
+	if (end_ns < aside->soonest_ns)
+		aside->soonest_ns = end_ns;
 	errand_rest(&aside->resting, errand);
 }
 

@@ -81,6 +81,9 @@ void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts)
 	pthread_mutex_unlock(&fetch->lock);
 }
 
+/* What reading ended with last on this thread. */
+static _Thread_local int answered;
+
 static bool is_later(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
@@ -89,8 +92,12 @@ static bool is_later(const struct timespec *a, const struct timespec *b)
 void fetch_why(struct fetch *fetch, int error, char why[FETCH_WHY_SIZE])
 {
 	const struct source_state *last = NULL;
+	const bool is_ours = error && answered == error;
 
+	answered = 0;
 	why[0] = '\0';
+	if (!is_ours)
+		return;
 	pthread_mutex_lock(&fetch->lock);
 	for (size_t i = 0; i < fetch->count; i++) {
 		const struct source_state *state = &fetch->states[i];
@@ -352,7 +359,7 @@ static int read_held(struct fetch *f, const struct wanted *wanted, struct record
 	return error;
 }
 
-static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+static int read_somewhere(struct fetch *f, const struct wanted *wanted, struct record *record)
 {
 	int error;
 
@@ -366,6 +373,12 @@ static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct rec
 	if (f->offline)
 		return -ENETDOWN;
 	return ticket_held() ? aside_read(f->aside, wanted, record) : wait_for(f, wanted, record);
+}
+
+static int fetch_wanted(struct fetch *f, const struct wanted *wanted, struct record *record)
+{
+	answered = read_somewhere(f, wanted, record);
+	return answered;
 }
 
 int fetch_read(struct fetch *fetch, unsigned kind, const struct id *id, const struct locator *hint,

@@ -74,8 +74,11 @@ struct fetch_counts {
 /* What remote number I did so far. */
 void fetch_counts(struct fetch *fetch, size_t i, struct fetch_counts *counts);
 
-/* What the remote that failed last with ERROR had to say, its name in front: "the remote 'lab': it refused the
- * password"; "" for nothing. */
+/*
+ * Where this thread was answered ERROR when it last read: what the remote that failed last with it had to say, its name
+ * in front ("the remote 'lab': it refused the password").  "" for nothing, and where ERROR comes from elsewhere; that
+ * answer is then forgotten.
+ */
 void fetch_why(struct fetch *fetch, int error, char why[FETCH_WHY_SIZE]);
 
 /* How many remotes there are. */

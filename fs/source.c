@@ -19,7 +19,7 @@ struct source {
 	struct store *store;
 	struct memory *memory;
 	struct store_writer *writer;
-	struct fetch *(*find)(void *arg);
+	int (*find)(void *arg, struct fetch **fetch);
 	void *find_arg;
 	_Atomic(struct fetch *) fetch; /* what was found last */
 	atomic_uint_fast64_t pages_loaded;
@@ -51,7 +51,7 @@ int source_open(struct store *store, struct memory *memory, struct store_writer 
 	return 0;
 }
 
-void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), void *arg)
+void source_set_fetch(struct source *source, int (*find)(void *arg, struct fetch **fetch), void *arg)
 {
 	source->find = find;
 	source->find_arg = arg;
@@ -98,12 +98,16 @@ uint64_t source_records_found(const struct source *s)
 	return atomic_load_explicit(&s->records_found, memory_order_relaxed);
 }
 
-static struct fetch *find_fetch(struct source *s)
+/* *FETCH: NULL where there is none, and on errors. */
+static int find_fetch(struct source *s, struct fetch **fetch)
 {
-	struct fetch *fetch = s->find ? s->find(s->find_arg) : NULL;
+	int error;
 
-	atomic_store_explicit(&s->fetch, fetch, memory_order_release);
-	return fetch;
+	*fetch = NULL;
+	error = s->find ? s->find(s->find_arg, fetch) : 0;
+	if (!error)
+		atomic_store_explicit(&s->fetch, *fetch, memory_order_release);
+	return error;
 }
 
 struct fetch *source_fetch(const struct source *s)
@@ -125,13 +129,17 @@ static int either(int local, int remote)
 
 struct fetch *source_find_fetch(struct source *source)
 {
-	return find_fetch(source);
+	struct fetch *fetch;
+
+	find_fetch(source, &fetch);
+	return fetch;
 }
 
 static int read_record(struct source *s, unsigned kind, const struct id *id, const struct locator *hint,
                        struct record *record)
 {
-	int r = -ENOENT;
+	struct fetch *fetch;
+	int r = -ENOENT, error;
 
 	if (s->writer)
 		r = store_writer_read(s->writer, kind, id, hint, record);
@@ -140,8 +148,9 @@ static int read_record(struct source *s, unsigned kind, const struct id *id, con
 	if (!r)
 		atomic_fetch_add_explicit(&s->records_found, 1, memory_order_relaxed);
 	if (may_be_elsewhere(r)) {
-		struct fetch *fetch = find_fetch(s);
-
+		error = find_fetch(s, &fetch);
+		if (error)
+			return error;
 		r = fetch ? either(r, fetch_read(fetch, kind, id, hint, record)) : r;
 	}
 	return r == -ENOENT ? -ENODATA : r;
@@ -159,8 +168,7 @@ static int read_root(struct source *s, const struct id *id, struct record *recor
 		return 0;
 	}
 	r = read_record(s, RECORD_PAGE, id, NULL, record);
-	fetch = may_be_elsewhere(r) ? find_fetch(s) : NULL;
-	if (fetch)
+	if (may_be_elsewhere(r) && !find_fetch(s, &fetch) && fetch)
 		r = either(r, fetch_read_root(fetch, id, record));
 	return r == -ENODATA && root_error != -ENOENT ? root_error : r;
 }

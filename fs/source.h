@@ -21,12 +21,13 @@ struct source;
 int source_open(struct store *store, struct memory *memory, struct store_writer *writer, struct source **source);
 
 /*
- * What the store does not have, or not whole, shall come from what FIND answers (NULL: from nowhere); it is asked each
- * time that happens, by any thread.  Before the first record is asked for.
+ * What the store does not have, or not whole, shall come from what FIND finds (*FETCH, NULL: from nowhere); it is asked
+ * each time that happens, by any thread, and an error (-errno) of its own is the answer.  Before the first record is
+ * asked for.
  */
-void source_set_fetch(struct source *source, struct fetch *(*find)(void *arg), void *arg);
+void source_set_fetch(struct source *source, int (*find)(void *arg, struct fetch **fetch), void *arg);
 
-/* What FIND answers now, borrowed: whence what the store does not have may come; NULL for nowhere. */
+/* What FIND finds now, borrowed: whence what the store does not have may come; NULL for nowhere, and where it fails. */
 struct fetch *source_find_fetch(struct source *source);
 
 /* What FIND answered last, borrowed; NULL for nothing, or where nothing was needed yet.  Waits for nothing. */

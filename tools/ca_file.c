@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/interrupt.h"
 #include "fs/git/git.h"
 #include "tools/fail.h"
 #include "tools/url.h"
@@ -19,9 +20,9 @@ static int from_settings(const struct repo *repo, const char *url, char **path)
 	if (!error && !run.status && run.output_len > 1) {
 		*path = strdup(run.output);
 		error = *path ? 0 : -ENOMEM;
-	} else if (error || run.status > 1) { /* 1: it is not set */
+	} else if (!is_unanswered(error) && error != -EAGAIN && (error || run.status > 1)) { /* 1: it is not set */
 		warn("cannot read the setting '" KEY "': %s", error ? error_text(error) : git_run_message(&run));
-		error = error == -ENOMEM ? error : 0;
+		error = 0;
 	}
 	git_run_release(&run);
 	return error;

@@ -59,7 +59,7 @@ static int store_present(struct keep *keep, struct store_writer *writer, bool is
 
 	if (error)
 		return error;
-	source_set_fetch(source, remotes_fetch, session->remotes);
+	source_set_fetch(source, remotes_find, session->remotes);
 	engine.source = source;
 	error = snapshot_dataset(&engine, &dataset, result);
 	if (!error)

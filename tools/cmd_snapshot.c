@@ -315,7 +315,7 @@ static int open_writer(struct run *run)
 	if (!error && run->session.store)
 		error = source_open(run->session.store, run->session.memory, run->writer, &run->source);
 	if (!error && run->source)
-		source_set_fetch(run->source, remotes_fetch, run->session.remotes);
+		source_set_fetch(run->source, remotes_find, run->session.remotes);
 	return error ? fail(exit_code_of(error), "cannot write to the store: %s", error_text(error)) : EXIT_DONE;
 }
 

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "cache/interrupt.h"
 #include "cache/io.h"
 #include "fs/git/git.h"
 #include "tools/command.h"
@@ -198,7 +199,7 @@ static int read_tracked(struct config *c, struct repo *repo)
 	/* Of a bare repository, and of a sparse work tree that leaves it out. */
 	if (ret == -ENOENT) {
 		ret = read_head(repo, &text, &len);
-		if (ret && repo_work_tree(repo))
+		if (ret && repo_work_tree(repo) && !is_unanswered(ret) && ret != -EAGAIN && ret != -ETIMEDOUT)
 			ret = -ENOENT;
 	}
 	if (ret == -ENOENT)
@@ -211,6 +212,8 @@ static int read_tracked(struct config *c, struct repo *repo)
 		warn("'" TRACKED_PATH "' is larger than 1 MiB: ignored");
 		return 0;
 	}
+	if (ret == -EINPROGRESS)
+		return ret;
 	if (ret) {
 		fail(exit_code_of(ret), "cannot read '" TRACKED_PATH "': %s", error_text(ret));
 		return ret;

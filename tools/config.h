@@ -16,7 +16,8 @@
 struct config;
 
 /* Read everything.  REPO may be NULL (outside a repository).  Warns once of keys that the tracked file may not set.
- * Prints its errors.  Returns 0, -EBADMSG where a file does not parse, or -errno. */
+ * Prints its errors.  Returns 0, -EBADMSG where a file does not parse, or -errno; -EINPROGRESS, without a message,
+ * where this thread holds a ticket (cache/aside.h) and git has to fetch the tracked file first. */
 int config_open(struct repo *repo, struct config **config);
 
 /* Free, with every value it gave.  NULL is ignored. */

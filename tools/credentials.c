@@ -121,14 +121,36 @@ static int unsigned_get(void *arg, const char *url, const struct credentials *re
 
 /* --- git --- */
 
-/* What git says itself, and not what its helpers do: that may be anything. */
+/* Whether LINE is one that git is known to end with. */
+static bool is_of_git(const char *line)
+{
+	static const char *const known[] = {"could not read Username", "could not read Password",
+	                                    "Authentication failed", "unable to get password from user",
+	                                    "refusing to work with credential missing"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strncmp(line, known[i], strlen(known[i])))
+			return true;
+	}
+	return false;
+}
+
+/* What git says itself, and not what its helpers do, who share its stderr: that may be anything, a password, too. */
 static void note_git(struct user *u, struct git_run *run)
 {
-	const char *fatal = run->errors ? strstr(run->errors, "fatal: ") : NULL;
-	char line[REMOTE_WHY_SIZE];
+	const char *at = run->errors ? run->errors : "";
+	char line[REMOTE_WHY_SIZE] = "it has none";
 
-	snprintf(line, sizeof(line), "%.*s", fatal ? (int)strcspn(fatal + 7, "\n") : 0, fatal ? fatal + 7 : "");
-	set_why(u, "'git credential': ", *line ? line : "it has none");
+	while (*at) {
+		const size_t len = strcspn(at, "\n");
+
+		if (!strncmp(at, "fatal: ", 7) && is_of_git(at + 7)) {
+			snprintf(line, sizeof(line), "%.*s", (int)(len - 7), at + 7);
+			break;
+		}
+		at += len + (at[len] == '\n');
+	}
+	set_why(u, "'git credential': ", line);
 }
 
 /* Run `git credential VERB` on INPUT.  *OUTPUT (NULL: not wanted) is for credentials_wipe(); -ENOENT where git has

@@ -1,12 +1,10 @@
 #include "tools/remotes.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <syslog.h>
 
 #include "cache/aside.h"
@@ -18,201 +16,31 @@
 #include "tools/config.h"
 #include "tools/credentials.h"
 #include "tools/duration.h"
-#include "tools/ssh_program.h"
 #include "tools/url.h"
 
-#define PREFIX "remote."
-#define SUFFIX ".url"
 #define CONFIG_WAIT_MS 2000 /* for what HEAD holds of the settings, where git must fetch it */
-#define ENDPOINT ".endpoint"
-#define KEY_SIZE (REMOTES_NAME_MAX + 32)
+#define OPEN_WAIT_MS 30000  /* for `git config` and its like, where others wait for the thread */
 
-struct remotes {
-	struct repo *repo;
-	struct remotes_wait wait;
-	pthread_mutex_t lock; /* of all below; held while they are opened, which asks no remote */
-	bool opened;
+/* What is read from. */
+struct opened {
 	struct remote **remotes;
 	struct remote_store **stores;
 	size_t count;
 	struct cached *cached;    /* NULL: there is no place for a cache */
 	struct fetch_setup setup; /* what it was opened with */
 	struct fetch *fetch;
-	struct fetch *one; /* for one remote alone */
 };
 
-/* --- what the settings say --- */
-
-bool remotes_is_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!len || len > REMOTES_NAME_MAX || *name == '.' || *name == '-')
-		return false;
-	for (; *name; name++) {
-		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
-			return false;
-	}
-	return true;
-}
-
-struct collecting {
-	struct remotes_item *items;
-	size_t count;
+struct remotes {
+	struct repo *repo;
+	struct remotes_wait wait;
+	pthread_mutex_t lock; /* of all below; not held while they are opened */
+	pthread_cond_t changed;
+	bool opening;         /* a thread is at it */
+	bool is_opened;       /* what was opened stays as it is */
+	struct opened opened; /* nothing before */
+	struct fetch *one;    /* for one remote alone */
 };
-
-/* "remote.NAME.url" names a remote. */
-static int collect(void *arg, const struct config_value *value)
-{
-	struct collecting *c = arg;
-	const char *key = value->key;
-	size_t len = strlen(key);
-	struct remotes_item *items, *item;
-
-	if (strncmp(key, PREFIX, strlen(PREFIX)) != 0 || len <= strlen(PREFIX SUFFIX) ||
-	    strcasecmp(key + len - strlen(SUFFIX), SUFFIX) != 0)
-		return 0;
-	items = reallocarray(c->items, c->count + 1, sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	c->items = items;
-	item = &items[c->count];
-	*item = (struct remotes_item){
-	    .name = strndup(key + strlen(PREFIX), len - strlen(PREFIX SUFFIX)),
-	    .url = strdup(value->value),
-	    .url_tracked = value->place == CONFIG_TRACKED,
-	};
-	c->count++;
-	return item->name && item->url ? 0 : -ENOMEM;
-}
-
-/* "remote.NAME.endpoint" of the shared file is somebody else's word. */
-static int note_endpoint(void *arg, const struct config_value *value)
-{
-	struct collecting *c = arg;
-	const char *key = value->key;
-	const size_t len = strlen(key), around = strlen(PREFIX ENDPOINT);
-
-	if (value->place != CONFIG_TRACKED || strncmp(key, PREFIX, strlen(PREFIX)) != 0 || len <= around ||
-	    strcasecmp(key + len - strlen(ENDPOINT), ENDPOINT) != 0)
-		return 0;
-	for (size_t i = 0; i < c->count; i++) {
-		struct remotes_item *item = &c->items[i];
-
-		if (strlen(item->name) == len - around && !strncmp(item->name, key + strlen(PREFIX), len - around))
-			item->endpoint_tracked = !strncmp(item->url, "s3://", 5) && !aws_place_is_s3(value->value);
-	}
-	return 0;
-}
-
-static int compare_items(const void *a, const void *b)
-{
-	const struct remotes_item *x = a, *y = b;
-
-	if (x->priority != y->priority)
-		return x->priority > y->priority ? -1 : 1;
-	return strcmp(x->name, y->name);
-}
-
-/* The key of what is set of ITEM as NAME. */
-static const char *key_of(const struct remotes_item *item, const char *name, char key[KEY_SIZE])
-{
-	snprintf(key, KEY_SIZE, PREFIX "%.*s.%s", REMOTES_NAME_MAX, item->name, name);
-	return key;
-}
-
-/* *TEXT: what is set of ITEM as NAME, or NULL. */
-static int read_text(struct config *config, const struct remotes_item *item, const char *name, char **text)
-{
-	char key[KEY_SIZE];
-	const char *set = config_string(config, key_of(item, name, key));
-
-	*text = set ? strdup(set) : NULL;
-	return set && !*text ? fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM)) : EXIT_DONE;
-}
-
-/* What else is set of ITEM. */
-static int complete(struct repo *repo, struct config *config, struct remotes_item *item)
-{
-	char key[KEY_SIZE];
-	int status = read_text(config, item, "endpoint", &item->endpoint);
-
-	if (!status)
-		status = read_text(config, item, "region", &item->region);
-	if (!status)
-		status = read_text(config, item, "program", &item->program);
-	if (!status && remote_kind_of(item->url) == &remote_kind_ssh)
-		status = ssh_program_find(repo, &item->ssh_command);
-	if (!status)
-		status = read_text(config, item, "profile", &item->profile);
-	if (!status && config_integer(config, key_of(item, "priority", key), &item->priority) == -EINVAL)
-		status = EXIT_USAGE;
-	return status;
-}
-
-/* An endpoint that the user's own AWS settings name, too, is confirmed by them. */
-static void judge_endpoint(struct remotes_item *item)
-{
-	char *region = NULL, *endpoint = NULL;
-
-	if (item->endpoint_tracked && !aws_place_find(item->profile, &region, &endpoint))
-		item->endpoint_tracked = !endpoint || !item->endpoint || strcmp(endpoint, item->endpoint) != 0;
-	item->tracked = item->url_tracked || item->endpoint_tracked;
-	free(region);
-	free(endpoint);
-}
-
-static int list(struct repo *repo, struct config *config, struct remotes_item **items, size_t *count)
-{
-	struct collecting c = {0};
-	int status = EXIT_DONE;
-
-	if (config_each(config, collect, &c) || config_each(config, note_endpoint, &c))
-		status = fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	for (size_t i = 0; i < c.count && !status; i++) {
-		if (remotes_is_name(c.items[i].name))
-			status = complete(repo, config, &c.items[i]);
-	}
-	for (size_t i = 0; i < c.count && !status; i++)
-		judge_endpoint(&c.items[i]);
-	if (status) {
-		remotes_list_free(c.items, c.count);
-		return status;
-	}
-	if (c.count)
-		qsort(c.items, c.count, sizeof(*c.items), compare_items);
-	*items = c.items;
-	*count = c.count;
-	return EXIT_DONE;
-}
-
-int remotes_list(struct repo *repo, struct remotes_item **items, size_t *count)
-{
-	struct config *config;
-	int error = config_open(repo, &config), status;
-
-	if (error)
-		return exit_code_of(error);
-	status = list(repo, config, items, count);
-	config_close(config);
-	return status;
-}
-
-void remotes_list_free(struct remotes_item *items, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		free(items[i].name);
-		free(items[i].url);
-		free(items[i].endpoint);
-		free(items[i].region);
-		free(items[i].program);
-		free(items[i].ssh_command);
-		free(items[i].profile);
-	}
-	free(items);
-}
-
-/* --- opening them --- */
 
 int remotes_open(struct repo *repo, struct remotes **remotes)
 {
@@ -223,8 +51,21 @@ int remotes_open(struct repo *repo, struct remotes **remotes)
 	r->repo = repo;
 	r->wait = (struct remotes_wait){.usual_s = REMOTES_WAIT_COMMAND_S, .asked_s = -1};
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->changed, NULL);
 	*remotes = r;
 	return 0;
+}
+
+static void release(struct opened *o)
+{
+	fetch_close(o->fetch);
+	for (size_t i = 0; i < o->count; i++) {
+		remote_store_close(o->stores[i]);
+		remote_close(o->remotes[i]);
+	}
+	cached_close(o->cached);
+	free(o->stores);
+	free(o->remotes);
 }
 
 void remotes_close(struct remotes *remotes)
@@ -232,14 +73,8 @@ void remotes_close(struct remotes *remotes)
 	if (!remotes)
 		return;
 	fetch_close(remotes->one);
-	fetch_close(remotes->fetch);
-	for (size_t i = 0; i < remotes->count; i++) {
-		remote_store_close(remotes->stores[i]);
-		remote_close(remotes->remotes[i]);
-	}
-	cached_close(remotes->cached);
-	free(remotes->stores);
-	free(remotes->remotes);
+	release(&remotes->opened);
+	pthread_cond_destroy(&remotes->changed);
 	pthread_mutex_destroy(&remotes->lock);
 	free(remotes);
 }
@@ -249,10 +84,10 @@ void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait)
 	remotes->wait = *wait;
 }
 
-/* How long reads wait, of what was asked for, what is set and what is usual. */
+/* How long reads wait, of what was asked for, what is set in CONFIG (NULL: nothing) and what is usual. */
 static uint64_t wait_ms(const struct remotes *r, struct config *config)
 {
-	const char *set = config_string(config, "io-timeout");
+	const char *set = config ? config_string(config, "io-timeout") : NULL;
 	int64_t seconds = r->wait.asked_s;
 
 	if (seconds < 0 && set && duration_parse(set, &seconds)) {
@@ -279,13 +114,13 @@ static int find_ca_file(const struct repo *repo, const struct remote_setup *setu
 uint64_t remotes_wait_ms(struct remotes *remotes)
 {
 	const uint64_t limit = interrupt_limit(CONFIG_WAIT_MS);
-	uint64_t wait = (uint64_t)remotes->wait.usual_s * 1000;
-	struct config *config;
+	struct config *config = NULL;
+	uint64_t wait;
 
-	if (!config_open(remotes->repo, &config)) {
-		wait = wait_ms(remotes, config);
-		config_close(config);
-	}
+	if (config_open(remotes->repo, &config))
+		config = NULL;
+	wait = wait_ms(remotes, config);
+	config_close(config);
 	interrupt_unlimit(limit);
 	return wait;
 }
@@ -323,38 +158,52 @@ int remotes_open_one(const struct repo *repo, const struct remotes_item *item, s
 	return error;
 }
 
+/* Whether ERROR says nothing about a remote, nor about the settings: it is tried again. */
+static bool may_pass(int error)
+{
+	return is_unanswered(error) || error == -EAGAIN || error == -ETIMEDOUT;
+}
+
+static void say_left_out(const struct remotes_item *item, int error)
+{
+	char *url = url_public(item->url);
+
+	warn("the remote '%s' is left out: %s: '%s'", item->name,
+	     error == -EPROTONOSUPPORT ? "no such kind of URL is known"
+	     : error == -EINVAL        ? "not a URL"
+	                               : error_text(error),
+	     url ? url : "");
+	free(url);
+}
+
 /* Open one; what cannot be used is named and left out. */
-static void add(struct remotes *r, const struct remotes_item *item)
+static int add(const struct remotes *r, const struct remotes_item *item, struct opened *o)
 {
 	struct remote *remote;
 	int error = remotes_open_one(r->repo, item, &remote);
 
 	if (error) {
-		char *url = url_public(item->url);
-
-		warn("the remote '%s' is left out: %s: '%s'", item->name,
-		     error == -EPROTONOSUPPORT ? "no such kind of URL is known"
-		     : error == -EINVAL        ? "not a URL"
-		                               : error_text(error),
-		     url ? url : "");
-		free(url);
-		return;
+		if (!may_pass(error))
+			say_left_out(item, error);
+		return may_pass(error) ? error : 0;
 	}
-	if (remote_store_open(io_system(), remote, r->cached, &r->stores[r->count])) {
+	error = remote_store_open(io_system(), remote, o->cached, &o->stores[o->count]);
+	if (error) {
 		remote_close(remote);
-		return;
+		return may_pass(error) ? error : 0;
 	}
-	r->remotes[r->count++] = remote;
+	o->remotes[o->count++] = remote;
+	return 0;
 }
 
 /* Reading goes on without one. */
-static void open_cache(struct remotes *r, struct config *config)
+static void open_cache(struct config *config, struct cached **cached)
 {
 	struct cache_place place;
 	int error;
 
 	if (!cache_place_find(config, &place)) {
-		error = cache_place_open(&place, &r->cached);
+		error = cache_place_open(&place, cached);
 		if (error)
 			warn("there is no cache: cannot open '%s': %s", place.path, error_text(error));
 	}
@@ -375,62 +224,133 @@ static void log_remote(void *arg, struct remote *remote, int error)
 	       error_text(error), *why ? ": " : "", why);
 }
 
-static void open_all(struct remotes *r)
+/* The items that the settings name.  What is wrong with them was said: then there are none. */
+static int find_items(struct remotes *r, struct config *config, struct remotes_item **items, size_t *count)
 {
-	struct fetch_setup setup = {.io = io_system()};
+	int status = remotes_list_of(r->repo, config, items, count);
+
+	if (!status || status == EXIT_USAGE)
+		return 0;
+	return interrupt_pending() ? -EINTR : -EIO;
+}
+
+/* Whatever was opened is in *O, on errors, too. */
+static int open_items(const struct remotes *r, struct config *config, const struct remotes_item *items, size_t count,
+                      struct opened *o)
+{
+	int error = 0;
+
+	if (!count)
+		return 0;
+	open_cache(config, &o->cached);
+	o->remotes = calloc(count, sizeof(struct remote *));
+	o->stores = calloc(count, sizeof(struct remote_store *));
+	if (!o->remotes || !o->stores)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && !error; i++)
+		error = add(r, &items[i], o);
+	o->setup.stores = o->stores;
+	o->setup.count = o->count;
+	if (!error && o->count)
+		error = fetch_open(&o->setup, &o->fetch);
+	if (error)
+		o->fetch = NULL;
+	return error;
+}
+
+/* Who holds a ticket waits for no git that has to fetch the settings: -EINPROGRESS. */
+static int open_all(struct remotes *r, struct opened *o)
+{
 	struct remotes_item *items = NULL;
 	struct config *config;
 	size_t count = 0;
-	struct ticket *held = ticket_held();
-	int error;
+	int error = config_open(r->repo, &config);
 
-	/* Nobody asks a second time for what is found here. */
-	ticket_hold(NULL);
-	error = config_open(r->repo, &config);
-	ticket_hold(held);
+	/* That was said. */
+	if (error == -EBADMSG)
+		return 0;
 	if (error)
-		return;
-	setup.wait_ms = wait_ms(r, config);
-	if (list(r->repo, config, &items, &count))
-		count = 0;
-	if (count)
-		open_cache(r, config);
-	config_close(config);
-	setup.offline = r->wait.offline;
-	setup.tell = r->wait.log ? log_remote : NULL;
-	r->remotes = calloc(count + 1, sizeof(struct remote *));
-	r->stores = calloc(count + 1, sizeof(struct remote_store *));
-	for (size_t i = 0; r->remotes && r->stores && i < count; i++)
-		add(r, &items[i]);
+		return error;
+	o->setup = (struct fetch_setup){
+	    .io = io_system(),
+	    .wait_ms = wait_ms(r, config),
+	    .offline = r->wait.offline,
+	    .tell = r->wait.log ? log_remote : NULL,
+	};
+	error = find_items(r, config, &items, &count);
+	if (!error)
+		error = open_items(r, config, items, count, o);
 	remotes_list_free(items, count);
-	setup.stores = r->stores;
-	setup.count = r->count;
-	r->setup = setup;
-	if (r->count && fetch_open(&setup, &r->fetch))
-		r->fetch = NULL;
+	config_close(config);
+	return error;
 }
 
-struct fetch *remotes_fetch(void *arg)
+/* With the lock held, which is let go of meanwhile: open them, unless somebody has.  What failed is tried again by the
+ * next who asks. */
+static int open_once(struct remotes *r)
 {
-	struct remotes *r = arg;
-	struct fetch *fetch;
+	struct opened o = {0};
+	int error = 0;
+
+	while (r->opening && !error)
+		error = interrupt_wait(&r->changed, &r->lock);
+	if (error || r->is_opened)
+		return error;
+	r->opening = true;
+	pthread_mutex_unlock(&r->lock);
+	error = open_all(r, &o);
+	if (error)
+		release(&o);
+	pthread_mutex_lock(&r->lock);
+	if (!error) {
+		r->opened = o;
+		r->is_opened = true;
+	}
+	r->opening = false;
+	pthread_cond_broadcast(&r->changed);
+	return error;
+}
+
+static int find(struct remotes *r, struct fetch **fetch)
+{
+	int error = 0;
 
 	pthread_mutex_lock(&r->lock);
-	if (!r->opened)
-		open_all(r);
-	r->opened = true;
-	fetch = r->fetch;
+	if (!r->is_opened)
+		error = open_once(r);
+	*fetch = error ? NULL : r->opened.fetch;
 	pthread_mutex_unlock(&r->lock);
+	return error;
+}
+
+int remotes_find(void *arg, struct fetch **fetch)
+{
+	struct remotes *r = arg;
+	uint64_t limit;
+	int error;
+
+	if (!r->wait.serves)
+		return find(r, fetch);
+	limit = interrupt_limit(OPEN_WAIT_MS);
+	error = find(r, fetch);
+	return interrupt_unlimit(limit) && error == -EINTR ? -ETIMEDOUT : error;
+}
+
+struct fetch *remotes_fetch(struct remotes *remotes)
+{
+	struct fetch *fetch;
+
+	find(remotes, &fetch);
 	return fetch;
 }
 
 size_t remotes_stores(struct remotes *remotes, struct remote_store *const **stores, struct cached **cached)
 {
 	remotes_fetch(remotes);
-	*stores = remotes->stores;
+	*stores = remotes->opened.stores;
 	if (cached)
-		*cached = remotes->cached;
-	return remotes->count;
+		*cached = remotes->opened.cached;
+	return remotes->opened.count;
 }
 
 struct fetch *remotes_fetch_one(struct remotes *remotes, const char *name, struct remote_store *const **store)
@@ -438,11 +358,11 @@ struct fetch *remotes_fetch_one(struct remotes *remotes, const char *name, struc
 	struct fetch_setup setup;
 
 	remotes_fetch(remotes);
-	setup = remotes->setup;
+	setup = remotes->opened.setup;
 	setup.count = 1;
-	for (size_t i = 0; i < remotes->count && !remotes->one; i++) {
-		setup.stores = *store = &remotes->stores[i];
-		if (!strcmp(remote_name(remotes->remotes[i]), name) && fetch_open(&setup, &remotes->one))
+	for (size_t i = 0; i < remotes->opened.count && !remotes->one; i++) {
+		setup.stores = *store = &remotes->opened.stores[i];
+		if (!strcmp(remote_name(remotes->opened.remotes[i]), name) && fetch_open(&setup, &remotes->one))
 			remotes->one = NULL;
 	}
 	return remotes->one;
@@ -454,11 +374,11 @@ const char *remotes_why(struct remotes *remotes, char why[REMOTES_WHY_SIZE])
 
 	why[0] = '\0';
 	pthread_mutex_lock(&remotes->lock);
-	for (size_t i = 0; i < remotes->count && !*said; i++) {
-		remote_why(remotes->remotes[i], said);
+	for (size_t i = 0; i < remotes->opened.count && !*said; i++) {
+		remote_why(remotes->opened.remotes[i], said);
 		if (*said)
-			snprintf(why, REMOTES_WHY_SIZE, "; the remote '%s': %s", remote_name(remotes->remotes[i]),
-			         said);
+			snprintf(why, REMOTES_WHY_SIZE, "; the remote '%s': %s",
+			         remote_name(remotes->opened.remotes[i]), said);
 	}
 	pthread_mutex_unlock(&remotes->lock);
 	return why;

@@ -40,6 +40,11 @@ int remotes_open_one(const struct repo *repo, const struct remotes_item *item, s
 /* Whether NAME may be one. */
 bool remotes_is_name(const char *name);
 
+struct config;
+
+/* The same of CONFIG, which is REPO's. */
+int remotes_list_of(struct repo *repo, struct config *config, struct remotes_item **items, size_t *count);
+
 struct remotes;
 
 /* For REPO (borrowed).  0 or -ENOMEM. */
@@ -53,6 +58,7 @@ struct remotes_wait {
 	int64_t usual_s; /* where the setting io-timeout says nothing */
 	int64_t asked_s; /* what the user asked for now: goes over the setting; -1: nothing */
 	bool offline;    /* no remote is asked */
+	bool serves;     /* others wait for the threads that read: opening remotes may not keep one for long */
 	bool log;        /* to the log: which remote reads wait for, and that it answers again */
 };
 
@@ -66,10 +72,15 @@ void remotes_set_wait(struct remotes *remotes, const struct remotes_wait *wait);
 uint64_t remotes_wait_ms(struct remotes *remotes);
 
 /*
- * What to fetch with: opened at the first call, which warns of remotes that cannot be used; NULL where there are none.
- * ARG is a struct remotes, so that this can be given to source_set_fetch().
+ * What to fetch with: opened at the first call, which warns of remotes that cannot be used; *FETCH is NULL where there
+ * are none.  0; where the settings could not be read for now, or this thread is to give up, -EINTR, -ETIMEDOUT, -EAGAIN
+ * and the like, and -EINPROGRESS for one that holds a ticket (cache/aside.h): the next call tries again.  ARG is a
+ * struct remotes, so that this can be given to source_set_fetch().
  */
-struct fetch *remotes_fetch(void *arg);
+int remotes_find(void *arg, struct fetch **fetch);
+
+/* The same for who can do without: NULL on errors, too. */
+struct fetch *remotes_fetch(struct remotes *remotes);
 
 /* What that reads from, in order, borrowed; *CACHED (may be NULL) is the cache, or NULL where there is none.  Returns
  * how many. */

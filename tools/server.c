@@ -217,6 +217,7 @@ static int serve_repository(const struct server *server, const char *mountpoint,
 	    .usual_s = REMOTES_WAIT_MOUNT_S,
 	    .asked_s = server->options.io_timeout_s,
 	    .offline = server->options.offline,
+	    .serves = true,
 	    .log = true,
 	};
 	struct view_setup setup = {

@@ -123,7 +123,7 @@ int session_open_sized(struct session *s, unsigned needs, size_t memory_bytes, c
 		goto out;
 	}
 	if (s->source)
-		source_set_fetch(s->source, remotes_fetch, s->remotes);
+		source_set_fetch(s->source, remotes_find, s->remotes);
 	s->world.source = s->source;
 	s->world.memory = s->memory;
 out:

@@ -57,6 +57,11 @@ static const char *const reading_variables[] = {
     "LC_ALL", "LANGUAGE", "GIT_OPTIONAL_LOCKS", "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_FLUSH",
 };
 
+/* By which git and ssh find a program that asks in a window. */
+static const char *const asking_variables[] = {
+    "GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY",
+};
+
 static bool names_variable(const char *setting, const char *name)
 {
 	size_t len = strlen(name);
@@ -72,6 +77,10 @@ static bool is_dropped(const char *setting, unsigned flags)
 				return true;
 	if ((flags & GIT_RUN_NO_QUESTIONS) && names_variable(setting, "GIT_TERMINAL_PROMPT"))
 		return true;
+	if (flags & GIT_RUN_APART)
+		for (size_t i = 0; i < sizeof(asking_variables) / sizeof(*asking_variables); i++)
+			if (names_variable(setting, asking_variables[i]))
+				return true;
 	if ((flags & GIT_RUN_NO_FETCH) && names_variable(setting, "GIT_NO_LAZY_FETCH"))
 		return true;
 	if (flags & GIT_RUN_READING)
@@ -144,6 +153,8 @@ static int environment_init(struct environment *e, const struct git_where *where
 	}
 	if (!r && (flags & GIT_RUN_NO_QUESTIONS))
 		r = set_variable(e->list, &e->count, "GIT_TERMINAL_PROMPT", "0");
+	if (!r && (flags & GIT_RUN_APART))
+		r = set_variable(e->list, &e->count, "SSH_ASKPASS_REQUIRE", "never");
 	if (!r && (flags & GIT_RUN_NO_FETCH))
 		r = set_variable(e->list, &e->count, "GIT_NO_LAZY_FETCH", "1");
 	if (r)
@@ -191,14 +202,18 @@ static int make_attributes(posix_spawnattr_t *attributes, unsigned flags)
 int git_spawn(const struct git_where *where, const char *const *args, unsigned flags, const struct git_descriptors *d,
               pid_t *pid)
 {
-	const char *argv[ARGS_MAX + 2] = {"git"};
+	const char *argv[ARGS_MAX + 4] = {"git"};
 	posix_spawn_file_actions_t actions;
 	struct environment environment;
 	posix_spawnattr_t attributes;
 	size_t count = 1;
 	int r;
 
-	while (*args && count <= ARGS_MAX)
+	if (flags & GIT_RUN_APART) {
+		argv[count++] = "-c";
+		argv[count++] = "core.askPass=";
+	}
+	while (*args && count <= ARGS_MAX + 2)
 		argv[count++] = *args++;
 	if (*args)
 		return -E2BIG;

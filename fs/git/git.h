@@ -32,7 +32,9 @@ enum git_run_flags {
 	GIT_RUN_READING = 16,         /* messages in English, no optional locks, replace refs not followed */
 	GIT_RUN_ENVIRONMENT = 32,     /* GIT_DIR and its like stay as the user set them; only WHERE's dir counts */
 	GIT_RUN_NO_QUESTIONS = 64,    /* nobody is asked at a terminal */
-	GIT_RUN_APART = 128,    /* leader of a session: no terminal, and all that it starts can be ended with it */
+	/* Leader of a session: no terminal, no program that asks in its place, and all that it starts can be ended with
+	 * it. */
+	GIT_RUN_APART = 128,
 	GIT_RUN_NO_FETCH = 256, /* what a partial clone lacks is not fetched (a git before 2.39.4 does it still) */
 };
 

@@ -18,6 +18,9 @@
 /* Fetches at once of what a partial clone lacks: each is a handful of processes and a connection. */
 #define FETCHES_MAX 8
 
+/* Until one that could not be begun is tried again. */
+#define FETCH_REST_NS UINT64_C(1000000000)
+
 /* Of a struct wanted: no record's kind. */
 #define WANTED_OBJECT 0x1000
 
@@ -234,18 +237,22 @@ static int call_read(const struct repo_reader_ops *ops, void *handle, void *arg)
 	return ops->read(handle, c->oid, c->limit, &c->object);
 }
 
-/* Have the object fetched into the repository. */
+/* Have the object fetched into the repository.  That no process can be started now (-EAGAIN) passes. */
 static int bring(void *arg, const struct wanted *wanted, struct record *record, int *failure, uint64_t *until_ns)
 {
 	struct repo *repo = arg;
 	struct oid oid;
 	struct object_call c = {.oid = &oid};
+	int r;
 
-	(void)failure;
-	(void)until_ns;
 	oid_set(&oid, wanted->id.bytes, repo->location.oid_len);
 	*record = (struct record){0};
-	return with_handle(repo, &repo->apart, call_header, &c);
+	r = with_handle(repo, &repo->apart, call_header, &c);
+	if (r == -EAGAIN) {
+		*failure = r;
+		*until_ns = io_monotonic_ns(io_system()) + FETCH_REST_NS;
+	}
+	return r;
 }
 
 int repo_fetch_aside(struct repo *repo, uint64_t wait_ms)

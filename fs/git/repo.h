@@ -36,7 +36,8 @@ int repo_open(const char *dir, enum repo_reader reader, struct repo **repo, char
 
 /*
  * What a partial clone lacks is from now on fetched by threads of REPO's own for threads that hold a ticket
- * (cache/aside.h): they get -EINPROGRESS, or after WAIT_MS (UINT64_MAX: never) -ETIMEDOUT.  Others wait for it
+ * (cache/aside.h): they get -EINPROGRESS, or after WAIT_MS (UINT64_MAX: never) -ETIMEDOUT, or -EAGAIN where
+ * no process could be started.  Others wait for it
  * themselves.  Once, before there are any.  0 or -ENOMEM.
  */
 int repo_fetch_aside(struct repo *repo, uint64_t wait_ms);

@@ -120,6 +120,18 @@ static bool failures_may_log(struct failures *f, struct failure *failure)
 	return true;
 }
 
+/* WHY without what would break a line, or tell a terminal something; NULL for nothing, or without memory. */
+static char *copy_why(const char *why)
+{
+	char *copy = *why ? strdup(why) : NULL;
+
+	for (char *c = copy; c && *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	return copy;
+}
+
 void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error,
                   const char *why)
 {
@@ -133,7 +145,7 @@ void failures_add(struct failures *failures, uint64_t node, const char *path, co
 	if (!failure->path)
 		failure->path = strdup(path);
 	free(failure->why);
-	failure->why = *why ? strdup(why) : NULL;
+	failure->why = copy_why(why);
 	failure->last = now;
 	failure->count++;
 	failure_reason(failure, reason);

@@ -24,7 +24,7 @@ int failures_open(struct failures **failures);
 void failures_close(struct failures *failures);
 
 /* Remember that NODE, at PATH, failed with ERROR (-errno) while it was doing WHAT ("read", "list"), and WHY in words
- * that stand behind those of the error; "" for nothing. */
+ * that stand behind those of the error, with '?' for control characters; "" for nothing. */
 void failures_add(struct failures *failures, uint64_t node, const char *path, const char *what, int error,
                   const char *why);
 

@@ -115,12 +115,13 @@ int view_fail(struct view *view, uint64_t id, const char *name, const char *what
 	struct fetch *fetch = view->world.source ? source_fetch(view->world.source) : NULL;
 	char *path, why[FETCH_WHY_SIZE] = "";
 
+	/* In any case: what was answered to a request that went well says nothing about the next. */
+	if (fetch)
+		fetch_why(fetch, error, why);
 	/* These say nothing about the data.  -ENOENT does: whoever takes it for an answer does so before. */
 	if (error >= 0 || is_unanswered(error) || error == -ESTALE || error == -ENAMETOOLONG)
 		return error;
 	path = view_path(view, id, name);
-	if (fetch)
-		fetch_why(fetch, error, why);
 	failures_add(view->failures, id, path ? path : "?", what, error, why);
 	atomic_fetch_add(&view->counters.failures, 1);
 	free(path);

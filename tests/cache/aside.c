@@ -18,6 +18,7 @@ static unsigned brought, inside, most_inside;
 static bool closed; /* bringing waits until this is false */
 static int answer;
 static unsigned passing; /* so many tries fail in passing first */
+static bool silent;      /* and do not say how */
 
 static struct aside *aside;
 
@@ -37,7 +38,7 @@ static int bring(void *arg, const struct wanted *wanted, struct record *record, 
 	inside--;
 	if (!error && passing) {
 		passing--;
-		*failure = -ECONNRESET;
+		*failure = silent ? 0 : -ECONNRESET;
 		*until_ns = io_monotonic_ns(io_system()) + 2000000;
 		error = -EAGAIN;
 	}
@@ -184,7 +185,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	brought = inside = most_inside = passing = 0;
-	closed = false;
+	closed = silent = false;
 	answer = 0;
 	open_aside(UINT64_MAX);
 	return 0;
@@ -314,6 +315,21 @@ static void a_wait_has_an_end(void **state)
 	assert_int_equal(aside_pending(aside), 0);
 }
 
+/* What a try that failed does not say is no success. */
+static void a_failure_without_a_number_is_one(void **state)
+{
+	struct request request = {0};
+
+	(void)state;
+	open_aside(30);
+	passing = 1000000;
+	silent = true;
+	assert_int_equal(ask(&request, 1), -EINPROGRESS);
+	wait_ready(&request, 1);
+	assert_int_equal(ask(&request, 1), -ETIMEDOUT);
+	ticket_release(&request.ticket);
+}
+
 /* Whoever joins those who wait already is not given up with them. */
 static void each_waits_for_itself(void **state)
 {
@@ -405,6 +421,51 @@ static void a_wait_for_what_never_ends_has_an_end(void **state)
 	assert_int_equal(answer_of(&queued, &two), -ETIMEDOUT);
 	ticket_release(&first.ticket);
 	ticket_release(&queued.ticket);
+	while (aside_pending(aside))
+		io_sleep_ms(io_system(), 1);
+}
+
+/* One try fails in passing, the next takes for ever. */
+static int bring_once_or_stop(void *arg, const struct wanted *wanted, struct record *record, int *failure,
+                              uint64_t *until_ns)
+{
+	bool fails;
+
+	pthread_mutex_lock(&lock);
+	fails = passing;
+	passing -= fails;
+	pthread_mutex_unlock(&lock);
+	if (!fails)
+		return bring_or_stop(arg, wanted, record, failure, until_ns);
+	*failure = -ECONNRESET;
+	*until_ns = UINT64_MAX;
+	return -EAGAIN;
+}
+
+/* Who waits for what rests is told in time, though the only thread is at something else for longer. */
+static void a_wait_for_what_rests_has_an_end(void **state)
+{
+	const struct aside_setup setup = {
+	    .io = io_system(), .wait_ms = 300, .threads_max = 1, .stops = true, .bring = bring_once_or_stop};
+	struct request rests = {0}, runs = {0};
+	const struct wanted one = number(1);
+	const uint64_t began = io_monotonic_ns(io_system());
+
+	(void)state;
+	aside_close(aside);
+	assert_int_equal(aside_open(&setup, &aside), 0);
+	set_closed(true);
+	passing = 1;
+	assert_int_equal(ask(&rests, 1), -EINPROGRESS);
+	while (io_monotonic_ns(io_system()) - began < 200000000)
+		io_sleep_ms(io_system(), 10);
+	assert_int_equal(ask(&runs, 2), -EINPROGRESS);
+	assert_int_equal(answer_of(&rests, &one), -ECONNRESET);
+	/* The other is still being waited for, unless this machine stood still. */
+	if (io_monotonic_ns(io_system()) - began < 450000000)
+		assert_int_equal(ask(&runs, 2), -EINPROGRESS);
+	ticket_release(&rests.ticket);
+	ticket_release(&runs.ticket);
 	while (aside_pending(aside))
 		io_sleep_ms(io_system(), 1);
 }
@@ -501,9 +562,11 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(failures_go_to_those_who_wait, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(passing_failures_are_tried_again, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_wait_has_an_end, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_failure_without_a_number_is_one, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(each_waits_for_itself, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_nobody_waits_for_is_stopped, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_wait_for_what_never_ends_has_an_end, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_wait_for_what_rests_has_an_end, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_ticket_is_let_go_of_everywhere, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(who_lets_go_is_told_nothing, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),

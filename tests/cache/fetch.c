@@ -454,24 +454,43 @@ static void records_are_found_where_they_moved(void **state)
 	assert_int_equal(fetch_chunk_at(2, &first), -ENOENT);
 }
 
+/* A remote's words belong to its own failure: not to one of the same number that somebody else met, nor to the next. */
+static void words_of_a_remote_go_with_its_failure(void **state)
+{
+	const struct locator other = {.offset = 100};
+	char why[FETCH_WHY_SIZE];
+	struct record record;
+
+	(void)state;
+	for (size_t i = 0; i < REMOTES; i++)
+		fake_remote_plan(urls[i], &(struct fake_plan){.error = -EACCES});
+	assert_int_equal(fetch_read(fetch, RECORD_CHUNK, &root, &other, &record), -EACCES);
+	fetch_why(fetch, -EIO, why);
+	assert_string_equal(why, "");
+	assert_int_equal(fetch_read(fetch, RECORD_CHUNK, &root, &other, &record), -EACCES);
+	fetch_why(fetch, -EACCES, why);
+	assert_string_equal(why, "the remote 'b': so it is planned");
+	/* Somebody else met the same. */
+	fetch_why(fetch, -EACCES, why);
+	assert_string_equal(why, "");
+	assert_int_equal(fetch_read(fetch, RECORD_CHUNK, &root, &other, &record), -EACCES);
+	fetch_why(fetch, 0, why);
+	fetch_why(fetch, -EACCES, why);
+	assert_string_equal(why, "");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(the_first_that_has_it_is_asked),
-	    TEST(what_no_remote_has_is_enoent),
-	    TEST(one_that_lies_is_passed_over),
-	    TEST(a_store_that_is_gone_is_waited_for),
-	    TEST(one_that_fails_rests),
-	    TEST(a_wait_is_told_once_and_its_end),
-	    TEST(failures_are_remembered),
-	    TEST(reads_wait_for_remotes_that_come_back),
-	    TEST(the_wait_is_as_long_as_was_asked),
-	    TEST(absence_is_believed_only_of_all),
-	    TEST(a_wait_is_given_up),
-	    TEST(another_version_is_not_read),
-	    TEST(a_store_is_prepared_once),
+	    TEST(the_first_that_has_it_is_asked),        TEST(what_no_remote_has_is_enoent),
+	    TEST(words_of_a_remote_go_with_its_failure), TEST(one_that_lies_is_passed_over),
+	    TEST(a_store_that_is_gone_is_waited_for),    TEST(one_that_fails_rests),
+	    TEST(a_wait_is_told_once_and_its_end),       TEST(failures_are_remembered),
+	    TEST(reads_wait_for_remotes_that_come_back), TEST(the_wait_is_as_long_as_was_asked),
+	    TEST(absence_is_believed_only_of_all),       TEST(a_wait_is_given_up),
+	    TEST(another_version_is_not_read),           TEST(a_store_is_prepared_once),
 	    TEST(records_are_found_where_they_moved),
 	};
 

@@ -31,10 +31,11 @@ static struct store *here;
 static struct memory *memory;
 static struct source *source;
 
-static struct fetch *find_fetch(void *arg)
+static int find_fetch(void *arg, struct fetch **found)
 {
 	(void)arg;
-	return fetch;
+	*found = fetch;
+	return 0;
 }
 
 static void put_chunk(unsigned n, struct list_entry *chunk)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +227,12 @@ static int fake_list(void *state, const char *folder, remote_each each, void *ar
 	return end(error);
 }
 
+static void fake_why(void *state, char why[REMOTE_WHY_SIZE])
+{
+	(void)state;
+	snprintf(why, REMOTE_WHY_SIZE, "so it is planned");
+}
+
 const struct remote_kind remote_kind_fake = {
     .name = "fake",
     .open = fake_open,
@@ -235,4 +242,5 @@ const struct remote_kind remote_kind_fake = {
     .put = fake_put,
     .remove = fake_remove,
     .list = fake_list,
+    .why = fake_why,
 };

@@ -104,6 +104,15 @@ static void expect_log(const char *expected)
 	free(log);
 }
 
+/* Why the last look failed, for those who see no warning. */
+static void expect_why(const char *expected)
+{
+	char why[REMOTE_WHY_SIZE];
+
+	source.why(source.arg, why, sizeof(why));
+	assert_string_equal(why, expected);
+}
+
 static void kinds_without_credentials_have_no_source(void **state)
 {
 	static const char *const urls[] = {"/srv/store", "file:///srv/store", "ssh://host/store"};
@@ -181,6 +190,18 @@ static void password_of_the_url_does_not_go_to_helpers(void **state)
 	expect_log("get\n  protocol=https\n  host=example.org:8443\n  username=grace");
 }
 
+/* What helpers print goes the same way as git's own words: it may be a secret, and is not told. */
+static void words_of_helpers_are_not_told(void **state)
+{
+	(void)state;
+	aws_write("helper",
+	          "echo 'fatal: the password is tremendous' >&2\necho 'x fatal: could not read Username' >&2\n");
+	scratch_sh("git -C repo config credential.helper \"!sh '$PWD/helper'\"");
+	open_source(URL, NULL);
+	assert_int_equal(get(URL, NULL), -ENOENT);
+	expect_why("'git credential': could not read Username for 'http://example.org': terminal prompts disabled");
+}
+
 static bool always(void *arg)
 {
 	(void)arg;
@@ -226,15 +247,6 @@ static void expect_said(const char *expected)
 
 	assert_string_equal(said, expected);
 	free(said);
-}
-
-/* Why the last look failed, for those who see no warning. */
-static void expect_why(const char *expected)
-{
-	char why[REMOTE_WHY_SIZE];
-
-	source.why(source.arg, why, sizeof(why));
-	assert_string_equal(why, expected);
 }
 
 static void bucket_gets_those_of_its_profile(void **state)
@@ -306,6 +318,7 @@ int main(void)
 	    TEST(git_forgets_what_was_refused),
 	    TEST(git_without_a_password_has_none_and_asks_nobody),
 	    TEST(password_of_the_url_does_not_go_to_helpers),
+	    TEST(words_of_helpers_are_not_told),
 	    TEST(helper_that_hangs_can_be_given_up),
 	    TEST(bucket_gets_those_of_its_profile),
 	    TEST(bucket_without_any_is_asked_as_nobody),

@@ -27,23 +27,48 @@ static bool is_ignored(const struct aws_profile *profile)
 	return set && !strcasecmp(set, "true");
 }
 
+/* What the variable of SERVICE says. */
+static const char *variable_of(const char *service)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", service);
+	for (char *c = name; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	return aws_look_variable(name);
+}
+
+/* What the services that PROFILE names say of SERVICE. */
+static const char *setting_of(const struct aws_profile *profile, const char *service)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s.endpoint_url", service);
+	return aws_profile_service(profile, key);
+}
+
 const char *aws_place_endpoint(const struct aws_profile *profile, const char *service)
 {
-	char name[64], key[64];
 	const char *url;
 
 	if (is_ignored(profile))
 		return NULL;
-	snprintf(key, sizeof(key), "%s.endpoint_url", service);
-	snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", service);
-	for (char *c = name; *c; c++)
-		*c = (char)toupper((unsigned char)*c);
-	url = aws_look_variable(name);
+	url = variable_of(service);
 	if (!url)
 		url = aws_look_variable("AWS_ENDPOINT_URL");
 	if (!url)
-		url = aws_profile_service(profile, key);
+		url = setting_of(profile, service);
 	return url ? url : aws_profile_get(profile, "endpoint_url");
+}
+
+const char *aws_place_own_endpoint(const struct aws_profile *profile, const char *service)
+{
+	const char *url;
+
+	if (is_ignored(profile))
+		return NULL;
+	url = variable_of(service);
+	return url ? url : setting_of(profile, service);
 }
 
 int aws_place_url(const char *host, const char *region, char **url)

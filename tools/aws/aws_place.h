@@ -22,6 +22,10 @@ const char *aws_place_region(const struct aws_profile *profile);
  */
 const char *aws_place_endpoint(const struct aws_profile *profile, const char *service);
 
+/* The same of what is said of SERVICE ("sso") alone: most who name one place for all mean a store of their own, which
+ * is to get no token of another service. */
+const char *aws_place_own_endpoint(const struct aws_profile *profile, const char *service);
+
 /* "https://HOST.REGION.amazonaws.com", or as it is in China; malloc'ed.  0; -EINVAL where REGION cannot be a part of a
  * host's name; -ENOMEM. */
 int aws_place_url(const char *host, const char *region, char **url);

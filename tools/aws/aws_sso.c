@@ -110,7 +110,7 @@ static int find_token(struct aws_look *look, const struct login *login, char **t
 static int find_url(struct aws_look *look, const struct aws_profile *profile, const struct login *login, char **url)
 {
 	const struct aws_field fields[] = {{"account_id", login->account}, {"role_name", login->role}};
-	const char *endpoint = aws_place_endpoint(profile, "sso");
+	const char *endpoint = aws_place_own_endpoint(profile, "sso");
 	char *host = NULL, *query;
 	int error = 0;
 

@@ -81,7 +81,8 @@ int aws_sts_url(const struct aws_profile *profile, char **url, const char **regi
 	return *url ? 0 : -ENOMEM;
 }
 
-/* What is signed must be what is sent: of a URL that may be read in two ways nothing is. */
+/* What is signed must be what is sent: of a URL that may be read in two ways nothing is.  It is not shown: there may be
+ * a password in it. */
 static int split_url(struct aws_look *look, struct place *place)
 {
 	const char *host = strstr(place->url, "://");
@@ -90,7 +91,7 @@ static int split_url(struct aws_look *look, struct place *place)
 	host = host ? host + 3 : "";
 	len = strcspn(host, "/");
 	if (!len || strpbrk(host, "?#@%\\ ") || !aws_http_fits(place->url))
-		return aws_look_fail(look, -EINVAL, "the endpoint of STS is no URL: '%s'", place->url);
+		return aws_look_fail(look, -EINVAL, "the endpoint of STS is no URL that can be signed for");
 	place->path = host[len] ? host + len : "/";
 	place->host = strndup(host, len);
 	return place->host ? 0 : -ENOMEM;

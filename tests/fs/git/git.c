@@ -154,6 +154,26 @@ static void environment_is_what_where_says(void **state)
 	unsetenv("LANGUAGE");
 }
 
+/* A window on somebody's screen is a question, too. */
+static void who_is_apart_can_ask_nobody(void **state)
+{
+	static const char *const asking[] = {"GIT_ASKPASS", "SSH_ASKPASS", "DISPLAY", "WAYLAND_DISPLAY"};
+	const char *const args[] = {"x", "y", NULL};
+	struct git_run run = {.args = args, .flags = GIT_RUN_APART};
+
+	(void)state;
+	fake_git("echo \"$@\"; env | grep -E '(ASKPASS|DISPLAY)' | sort");
+	for (size_t i = 0; i < sizeof(asking) / sizeof(*asking); i++)
+		setenv(asking[i], "/bin/false", 1);
+	setenv("SSH_ASKPASS_REQUIRE", "force", 1);
+	assert_int_equal(git_run(&run), 0);
+	assert_string_equal(run.output, "-c core.askPass= x y\nSSH_ASKPASS_REQUIRE=never\n");
+	git_run_release(&run);
+	for (size_t i = 0; i < sizeof(asking) / sizeof(*asking); i++)
+		unsetenv(asking[i]);
+	unsetenv("SSH_ASKPASS_REQUIRE");
+}
+
 static void child_gets_no_other_descriptor(void **state)
 {
 	const char *const args[] = {"x", NULL};
@@ -330,6 +350,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(input_larger_than_a_pipe_arrives_whole, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(child_that_reads_no_input_is_no_error, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(environment_is_what_where_says, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(who_is_apart_can_ask_nobody, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(child_gets_no_other_descriptor, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(output_goes_to_a_descriptor, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(too_much_output_is_efbig, set_up, tear_down),

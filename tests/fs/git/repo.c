@@ -1,12 +1,15 @@
 /* Everything here runs twice, once with each reader. */
 #include "fs/git/repo.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <spawn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +25,21 @@
 
 static enum repo_reader reader;
 static struct repo *repo;
+
+/* Whether the machine has room for no more processes, and how often one was asked for then. */
+static atomic_bool crowded;
+static atomic_uint refused;
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	__typeof__(&posix_spawnp) real = (__typeof__(&posix_spawnp))dlsym(RTLD_NEXT, "posix_spawnp");
+
+	if (!crowded)
+		return real(pid, file, actions, attributes, argv, envp);
+	refused++;
+	return EAGAIN;
+}
 
 static int set_up(void **state)
 {
@@ -46,6 +64,7 @@ static int tear_down(void **state)
 	    "REVFS_GIT_READER"};
 
 	(void)state;
+	crowded = false;
 	close_repo();
 	for (size_t i = 0; i < sizeof(cleared) / sizeof(*cleared); i++)
 		unsetenv(cleared[i]);
@@ -704,6 +723,39 @@ static void unreachable_promisor_is_eio_aside_too(void **state)
 	close(null);
 }
 
+/* It is tried again, but not at once, and who has waited long enough learns why. */
+static void without_processes_a_fetch_aside_rests(void **state)
+{
+	struct oid commit = id_of_expression("HEAD"), oid = id_of_expression("HEAD:a");
+	struct ticket ticket = {.ready = note_ready};
+	uint64_t size;
+
+	(void)state;
+	scratch_sh("git -C r config uploadpack.allowFilter true &&"
+	           "git clone -q --no-checkout --filter=blob:none \"file://$PWD/r\" partial");
+	open_repo("partial");
+	sem_init(&ready, 0, 0);
+	assert_int_equal(repo_fetch_aside(repo, 300), 0);
+	ticket_hold(&ticket);
+	/* A reader that is a git has been started. */
+	assert_int_not_equal(repo_blob_size(repo, &commit, &size), -EINPROGRESS);
+	refused = 0;
+	crowded = true;
+	assert_int_equal(repo_blob_size(repo, &oid, &size), -EINPROGRESS);
+	sem_wait(&ready);
+	assert_int_equal(repo_blob_size(repo, &oid, &size), -EAGAIN);
+	/* At the beginning, perhaps at the end, and by a reader that is a git itself: twice each. */
+	assert_in_range(refused, 1, 6);
+	ticket_release(&ticket);
+	crowded = false;
+	assert_int_equal(repo_blob_size(repo, &oid, &size), -EINPROGRESS);
+	sem_wait(&ready);
+	assert_int_equal(repo_blob_size(repo, &oid, &size), 0);
+	ticket_hold(NULL);
+	ticket_release(&ticket);
+	sem_destroy(&ready);
+}
+
 static void unreachable_promisor_is_eio_and_absence_stays_enoent(void **state)
 {
 	struct oid oid = id_of_expression("HEAD:a");
@@ -1036,6 +1088,7 @@ static int run_with(enum repo_reader which)
 	    T(partial_clone_fetches_what_it_lacks),
 	    T(what_is_lacking_is_fetched_aside),
 	    T(unreachable_promisor_is_eio_aside_too),
+	    T(without_processes_a_fetch_aside_rests),
 	    T(unreachable_promisor_is_eio_and_absence_stays_enoent),
 	    T(damaged_object_is_ebadmsg_and_others_stay_readable),
 	    T(sha256_repository_is_read),

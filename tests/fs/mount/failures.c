@@ -94,6 +94,18 @@ static void path_breaks_no_line(void **state)
 	assert_string_equal(lines(), "@v1/a\\012b\\134c\\177\xc3\xa4: can't read: Input/output error\n");
 }
 
+/* What a server, or git, said may hold anything. */
+static void reason_breaks_no_line(void **state)
+{
+	char reason[FAILURES_REASON_MAX];
+
+	(void)state;
+	failures_add(failures, 7, "@v1/a", "read", -EIO, "no\n\x1b[2Jway\x7f \xc3\xa4");
+	assert_int_equal(failures_find(failures, 7, reason), 0);
+	assert_string_equal(reason, "can't read: Input/output error: no??[2Jway? \xc3\xa4");
+	assert_string_equal(lines(), "@v1/a: can't read: Input/output error: no??[2Jway? \xc3\xa4\n");
+}
+
 static void only_the_last_are_kept(void **state)
 {
 	char reason[FAILURES_REASON_MAX];
@@ -134,6 +146,7 @@ int main(void)
 	    TEST(last_failure_of_a_node_is_found),
 	    TEST(newest_is_told_first_and_repeats_are_counted),
 	    TEST(path_breaks_no_line),
+	    TEST(reason_breaks_no_line),
 	    TEST(only_the_last_are_kept),
 	    TEST(why_it_failed_stands_behind),
 	};

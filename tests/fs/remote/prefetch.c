@@ -24,10 +24,11 @@ static struct place_world places;
 static struct place place;
 static unsigned failures;
 
-static struct fetch *find_fetch(void *arg)
+static int find_fetch(void *arg, struct fetch **found)
 {
 	(void)arg;
-	return fetch;
+	*found = fetch;
+	return 0;
 }
 
 static int set_up(void **state)

@@ -246,16 +246,14 @@ static void sts_may_stand_below_a_path(void **state)
 static void endpoint_that_may_be_read_in_two_ways_is_none(void **state)
 {
 	static const char *const wrong[] = {
-	    "http://a@127.0.0.1:9", "http://127.0.0.1:9?x", "http://127.0.0.1:9/%41", "127.0.0.1:9", "http:///x",
+	    "http://a:word@127.0.0.1:9", "http://127.0.0.1:9?x", "http://127.0.0.1:9/%41", "127.0.0.1:9", "http:///x",
 	    "http://127.0.0.1:9#x"};
-	char why[256];
 
 	(void)state;
 	aws_write(".aws/config", "[profile x]\nsource_profile = y\n" ROLE("reader") "[profile y]\n" KEYS);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		aws_set("AWS_ENDPOINT_URL_STS", "%s", wrong[i]);
-		snprintf(why, sizeof(why), "the endpoint of STS is no URL: '%s'", wrong[i]);
-		expect_error(-EINVAL, why);
+		expect_error(-EINVAL, "the endpoint of STS is no URL that can be signed for");
 	}
 }
 

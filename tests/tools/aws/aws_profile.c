@@ -267,6 +267,24 @@ static void endpoint_is_the_most_special_one(void **state)
 	assert_null(aws_place_endpoint(profile, "s3"));
 }
 
+/* The place of a store of one's own is not that of a login. */
+static void own_endpoint_is_for_one_service(void **state)
+{
+	(void)state;
+	aws_set("AWS_ENDPOINT_URL", "http://all");
+	aws_write(".aws/config", "[default]\nendpoint_url = http://profile\nservices = a\n"
+	                         "[services a]\ns3 =\n  endpoint_url = http://s3\n");
+	open_profile(NULL);
+	assert_null(aws_place_own_endpoint(profile, "sso"));
+	aws_write(".aws/config", "[default]\nservices = a\n[services a]\nsso =\n  endpoint_url = http://service\n");
+	open_profile(NULL);
+	assert_string_equal(aws_place_own_endpoint(profile, "sso"), "http://service");
+	aws_set("AWS_ENDPOINT_URL_SSO", "http://sso");
+	assert_string_equal(aws_place_own_endpoint(profile, "sso"), "http://sso");
+	aws_set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+	assert_null(aws_place_own_endpoint(profile, "sso"));
+}
+
 static void expect_sts(const char *url, const char *region)
 {
 	const char *found_region;
@@ -348,6 +366,7 @@ int main(void)
 	    TEST(damaged_files_do_no_harm),
 	    TEST(region_is_that_of_the_variables_first),
 	    TEST(endpoint_is_the_most_special_one),
+	    TEST(own_endpoint_is_for_one_service),
 	    TEST(sts_is_that_of_the_region),
 	    TEST(older_regions_may_share_one_sts),
 	    TEST(place_of_a_bucket_needs_no_profile),

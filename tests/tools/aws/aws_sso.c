@@ -51,6 +51,22 @@ static void portal_is_asked_with_the_token(void **state)
 	expect_log("GET /federation/credentials?account_id=123456789012&role_name=a%20b to.k-n\n");
 }
 
+/* Which is often that of a store of one's own. */
+static void token_does_not_go_to_the_place_of_all_services(void **state)
+{
+	(void)state;
+	unsetenv("AWS_ENDPOINT_URL_SSO");
+	aws_set("AWS_ENDPOINT_URL", "%s", url);
+	/* Nobody is asked: this is no part of a host's name. */
+	aws_write(".aws/config",
+	          "[profile x]\nsso_session = work\nsso_account_id = 1\nsso_role_name = a\nendpoint_url = %s\n"
+	          "[sso-session work]\nsso_start_url = " START "\nsso_region = a.example/\n",
+	          url);
+	expect_error(-EINVAL, "the sso_region of the profile 'x' is none: 'a.example/'");
+	expect_log("");
+	unsetenv("AWS_ENDPOINT_URL");
+}
+
 static void older_profiles_have_no_session(void **state)
 {
 	(void)state;
@@ -176,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(portal_is_asked_with_the_token),
+	    TEST(token_does_not_go_to_the_place_of_all_services),
 	    TEST(older_profiles_have_no_session),
 	    TEST(login_may_be_the_source_of_a_role),
 	    TEST(token_that_does_not_count_says_what_to_type),
