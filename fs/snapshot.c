@@ -86,10 +86,11 @@ static int on_entry(void *arg, const struct batch *b, const struct step *step)
 	return s->tree ? new_tree_add(s->tree, &entry) : add_single(s, &entry);
 }
 
-static int on_enter(void *arg, const char *name, size_t len)
+static int on_enter(void *arg, const char *name, size_t len, bool bare)
 {
 	struct state *s = arg;
 
+	(void)bare;
 	return s->tree ? new_tree_enter(s->tree, name, len) : 0;
 }
 

@@ -144,7 +144,7 @@ static int take_enter(struct stages *s, const struct batch *b, const struct step
 	if (s->path.failed)
 		return -ENOMEM;
 	stat_cache_writer_enter(s->new_cache, name, step->name_len);
-	return s->result->problems ? 0 : s->hooks->enter(s->arg, name, step->name_len);
+	return s->result->problems ? 0 : s->hooks->enter(s->arg, name, step->name_len, step->bare);
 }
 
 static int take_leave(struct stages *s)
@@ -179,6 +179,8 @@ static int take_step(struct stages *s, const struct batch *b, struct step *step)
 	case STEP_LARGE_CHUNKS:
 	case STEP_LARGE_END:
 		return take_large(s, b, step);
+	case STEP_HIDDEN:
+		return s->result->problems ? 0 : s->hooks->hidden(s->arg, batch_name(b, step), step->name_len);
 	case STEP_PROBLEM:
 		tell_problem(s, b, step);
 		break;
@@ -254,6 +256,7 @@ static int new_digest(struct stages *s)
 	const struct digest_setup setup = {
 	    .writer = s->run->writer,
 	    .level = s->run->level,
+	    .dialect = s->feed.dialect,
 	    .outside_links = s->run->outside_links,
 	    .elsewhere = s->elsewhere,
 	    .old = s->old_chunks,

@@ -21,10 +21,12 @@ struct stages_hooks {
 	int (*gone)(void *arg);
 	/* A file or link with its content; its chunks and lists are in the writer, or in the stat cache (`same`). */
 	int (*entry)(void *arg, const struct batch *batch, const struct step *step);
-	/* Into a directory. */
-	int (*enter)(void *arg, const char *name, size_t len);
+	/* Into a directory; BARE: what an upper folder lies above does not show through. */
+	int (*enter)(void *arg, const char *name, size_t len, bool bare);
 	/* Out of it; not told at the end of the dataset. */
 	int (*leave)(void *arg);
+	/* An upper folder hides what is below NAME.  May be NULL where there is none. */
+	int (*hidden)(void *arg, const char *name, size_t len);
 };
 
 struct stages {
@@ -34,7 +36,7 @@ struct stages {
 	const struct stages_hooks *hooks;
 	void *arg;
 	struct stat_cache_writer *new_cache; /* or NULL */
-	/* Where from: dirfd, name, path, is_file, cache, cache_trusted; the rest is set here. */
+	/* Where from: dirfd, name, path, is_file, cache, cache_trusted, dialect; the rest is set here. */
 	struct feed feed;
 	struct old_chunks *old_chunks; /* NULL: what the store lacks is stored */
 	bool elsewhere;                /* what is in the old tree need not be in the store */
