@@ -24,6 +24,7 @@ enum step_kind {
 	STEP_LARGE_BEGIN,  /* a large file begins, or begins anew because it changed */
 	STEP_LARGE_CHUNKS, /* chunks of it */
 	STEP_LARGE_END,    /* its end: now it is like an entry */
+	STEP_HIDDEN,       /* an upper folder hides what is below this name */
 	STEP_PROBLEM,      /* what cannot be recorded */
 };
 
@@ -35,6 +36,7 @@ enum problem {
 	PROBLEM_DOTGIT,
 	PROBLEM_OUTSIDE_LINK,
 	PROBLEM_TOO_DEEP,
+	PROBLEM_ELSEWHERE, /* the content is not in the upper folder, nor where it lies in the one below */
 };
 
 struct step {
@@ -44,6 +46,7 @@ struct step {
 	bool same;          /* looks the same as in the stat cache: CONTENT is its content, there is nothing to do */
 	bool cached;        /* the stat cache has it: CACHED is what it was */
 	bool cached_executable;
+	bool bare;       /* STEP_ENTER: what an upper folder lies above does not show through */
 	bool linked;     /* has other hard links */
 	uint8_t problem; /* enum problem */
 	int error;

@@ -78,6 +78,11 @@ int chunk_file_begin(struct chunk_file *f, int dirfd, const char *name, struct s
 	return 0;
 }
 
+int chunk_file_fd(const struct chunk_file *f)
+{
+	return f->fd;
+}
+
 /*
  * Where the next byte lies in a hole that goes on for a whole chunk or more, give that out as chunks of zeros.  Sets
  * PIECE->count to 0 where it does not.

@@ -33,6 +33,9 @@ void chunk_file_free(struct chunk_file *file); /* NULL is ignored */
  */
 int chunk_file_begin(struct chunk_file *file, int dirfd, const char *name, struct stat *st);
 
+/* The descriptor of the file that was begun. */
+int chunk_file_fd(const struct chunk_file *file);
+
 /*
  * The next chunk, cut as the format says whatever the size: a file of at most PAGE_INLINE_MAX bytes is one chunk as
  * well. Returns 0; -ENOENT at the end; -EAGAIN where the file has become shorter; -errno.

@@ -160,6 +160,9 @@ static int read_file(struct digest *d, struct chunk_file *file, struct batch *b,
 	error = chunk_file_begin(file, scan_dir_fd(step->dir), batch_name(b, step), &st);
 	if (error)
 		return error;
+	error = layer_check_file(d->setup.dialect, chunk_file_fd(file));
+	if (error)
+		return error;
 	if (st.st_size > GROWN_MAX)
 		error = -EAGAIN;
 	step->content = (struct content){.size = (uint64_t)st.st_size};
@@ -248,7 +251,7 @@ static void digest_entry(struct digest *d, struct chunk_file *file, struct batch
 		return;
 	forget_chunks(b, step);
 	step->kind = STEP_PROBLEM;
-	step->problem = error == -EAGAIN || error == -ENOENT ? PROBLEM_CHANGING : PROBLEM_UNREADABLE;
+	step->problem = (uint8_t)feed_problem_of(error);
 	step->error = error;
 }
 

@@ -12,16 +12,18 @@
 
 #include "cache/writer.h"
 #include "fs/batch.h"
+#include "fs/layer.h"
 #include "fs/old_chunks.h"
 
 struct digest;
 
 struct digest_setup {
 	struct store_writer *writer;
-	int level;              /* of compression */
-	bool outside_links;     /* links that lead out of the dataset are no problems */
-	bool elsewhere;         /* what the stat cache says of a file is in the old tree, which may lie elsewhere */
-	struct old_chunks *old; /* what need not be stored although the store lacks it; NULL: nothing */
+	int level;                  /* of compression */
+	enum layer_dialect dialect; /* of the upper folder that the files are in */
+	bool outside_links;         /* links that lead out of the dataset are no problems */
+	bool elsewhere;             /* what the stat cache says of a file is in the old tree, which may lie elsewhere */
+	struct old_chunks *old;     /* what need not be stored although the store lacks it; NULL: nothing */
 	const atomic_bool *cancelled; /* once true nothing more is read */
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fs/carry.h"
 #include "fs/compare.h"
 #include "fs/name.h"
 
@@ -63,53 +64,6 @@ static int next_group(struct changes *changes, struct group *g)
 	}
 	changes->first = g->below.end;
 	return 0;
-}
-
-/*
- * Take over what stands in the old tree before NAME (NULL: all that is left); then *D stands before the first entry not
- * below NAME, or at the end.  A page of which nothing is touched is taken by reference where the new tree has a
- * boundary, too.  The last page of a level did not close by its names: what follows it would belong to it, so it is
- * taken by reference only at the end.
- */
-static int copy_until(struct builder *b, struct descent *d, const char *name, size_t len)
-{
-	while (d->depth > 0 && descent_settle(d)) {
-		const struct page *page = descent_page(d);
-		struct reference reference;
-		struct entry entry;
-		size_t key_len;
-		const char *key = page_name(page, descent_next(d), &key_len);
-		bool before = !name || name_cmp(key, key_len, name, len) < 0;
-		int r;
-
-		if (page->level == 0) {
-			if (!before)
-				return 0;
-			page_entry(page, descent_next(d), &entry);
-			r = builder_add(b, &entry);
-			descent_pass(d);
-		} else if (before && builder_at_boundary(b, page->level - 1u) && (!name || !descent_on_right_edge(d))) {
-			page_reference(page, descent_next(d), &reference);
-			r = builder_add_page(b, page->level - 1u, &reference);
-			descent_pass(d);
-		} else {
-			r = descent_enter(d);
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* The entry of that name, if *D, behind copy_until(), stands before it. */
-static bool found(const struct descent *d, const struct group *g, struct entry *entry)
-{
-	const struct page *page = d->depth > 0 ? descent_page(d) : NULL;
-
-	if (!page || descent_next(d) == page->count)
-		return false;
-	page_entry(page, descent_next(d), entry);
-	return name_cmp(entry->name, entry->name_len, g->name, g->len) == 0;
 }
 
 static bool is_directory(const struct entry *entry)
@@ -203,10 +157,10 @@ static int edit_groups(struct edit *e, struct builder *b, struct descent *d, str
 			return r;
 		if (previous.name && name_cmp(previous.name, previous.len, g.name, g.len) >= 0)
 			return -EINVAL;
-		r = copy_until(b, d, g.name, g.len);
+		r = carry_until(b, d, g.name, g.len);
 		if (r < 0)
 			return r;
-		bool was = found(d, &g, &old);
+		bool was = carry_found(d, g.name, g.len, &old);
 		r = apply(e, &g, was ? &old : NULL, depth, &entry);
 		if (r > 0)
 			r = builder_add(b, &entry);
@@ -216,7 +170,7 @@ static int edit_groups(struct edit *e, struct builder *b, struct descent *d, str
 			descent_pass(d);
 		previous = g;
 	}
-	return copy_until(b, d, NULL, 0);
+	return carry_until(b, d, NULL, 0);
 }
 
 /* Nothing changes: the old directory as it stands. */

@@ -74,6 +74,14 @@ static int add_problem(struct feed *f, const char *name, size_t len, enum proble
 	return 0;
 }
 
+/* In an upper folder, NAME is not to be seen: nor is what is below it. */
+static int add_hidden(struct feed *f, const char *name, size_t len)
+{
+	struct step *step;
+
+	return f->dialect == LAYER_NONE ? 0 : add_step(f, STEP_HIDDEN, name, len, &step);
+}
+
 /* What the stat cache knows of an entry that was met. */
 struct known {
 	bool cached, same, differs;
@@ -158,6 +166,8 @@ static int read_large(struct feed *f, int dirfd, const char *file, struct stat *
 
 	if (!error)
 		error = chunk_file_begin(f->reader, dirfd, file, st);
+	if (!error)
+		error = layer_check_file(f->dialect, chunk_file_fd(f->reader));
 	if (error)
 		return error;
 	while (!(error = chunk_file_next(f->reader, &piece))) {
@@ -166,6 +176,19 @@ static int read_large(struct feed *f, int dirfd, const char *file, struct stat *
 			return error;
 	}
 	return error == -ENOENT ? chunk_file_end(f->reader) : error;
+}
+
+enum problem feed_problem_of(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+	case -ENOENT:
+		return PROBLEM_CHANGING;
+	case -EREMOTE:
+		return PROBLEM_ELSEWHERE;
+	default:
+		return PROBLEM_UNREADABLE;
+	}
 }
 
 static int add_large(struct feed *f, int dirfd, const char *file, size_t name_len, struct stat *st,
@@ -181,10 +204,8 @@ static int add_large(struct feed *f, int dirfd, const char *file, size_t name_le
 	}
 	if (is_ours(error))
 		return error;
-	if (error == -EAGAIN || error == -ENOENT)
-		return add_problem(f, file, name_len, PROBLEM_CHANGING, 0);
 	if (error)
-		return add_problem(f, file, name_len, PROBLEM_UNREADABLE, error);
+		return add_problem(f, file, name_len, feed_problem_of(error), error);
 	error = add_step(f, STEP_LARGE_END, file, name_len, &step);
 	if (error)
 		return error;
@@ -212,7 +233,8 @@ static int add_entry(struct feed *f, struct scan_dir *dir, const char *file, siz
 	int error;
 
 	if (!S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
-		return f->skip_special ? 0 : add_problem(f, file, name_len, PROBLEM_SPECIAL, 0);
+		return f->skip_special ? add_hidden(f, file, name_len)
+		                       : add_problem(f, file, name_len, PROBLEM_SPECIAL, 0);
 	look_up(f, file, name_len, st, &known);
 	f->file_size = (uint64_t)st->st_size;
 	if (!known.same && S_ISREG(st->st_mode) && st->st_size > FEED_LARGE)
@@ -241,16 +263,76 @@ static bool is_excluded(struct feed *f, const struct scan *scan, bool is_directo
 	return !f->full_path.failed && exclude_matches(f->exclude, (const char *)f->full_path.data, is_directory);
 }
 
-static int add_enter(struct feed *f, const struct scan_step *met)
+/*
+ * What a whiteout, or what its dialect has for one, hides.  *DONE where MET is no more than that.  One beside a name of
+ * its own hides that, too.
+ */
+static int add_marks(struct feed *f, const struct scan_step *met, bool *done)
 {
-	struct step *step;
-	int error;
+	enum layer_mark mark = LAYER_WHITEOUT;
+	int error = 0;
 
+	*done = true;
+	if (met->marked && (!*met->name || layer_is_opaque_name(met->name)))
+		return 0;
+	if (f->hidden.len && !strcmp((const char *)f->hidden.data, met->name))
+		return 0;
+	if (!met->marked && met->event == SCAN_ENTER)
+		mark = LAYER_PLAIN;
+	else if (!met->marked)
+		error = layer_of_entry(f->dialect, scan_dir_fd(met->dir), met->name, &met->st, &mark);
+	*done = error || mark == LAYER_WHITEOUT;
+	if (error)
+		return add_problem(f, met->name, met->name_len, feed_problem_of(error), error);
+	if (mark == LAYER_PLAIN)
+		return 0;
+	buffer_clear(&f->hidden);
+	buffer_append(&f->hidden, met->name, met->name_len + 1);
+	return f->hidden.failed ? -ENOMEM : add_hidden(f, met->name, met->name_len);
+}
+
+/* Open the directory of an upper folder and look at what it says of itself: *BARE, or a problem. */
+static int look_at_directory(struct feed *f, struct scan *scan, bool *bare, enum problem *problem)
+{
+	enum layer_mark mark = LAYER_PLAIN;
+	struct scan_dir *dir;
+	int error = scan_look(scan, &dir);
+
+	if (!error)
+		error = layer_of_directory(f->dialect, scan_dir_fd(dir), &mark);
+	if (error == -ENAMETOOLONG)
+		*problem = PROBLEM_TOO_DEEP;
+	else if (error)
+		*problem = feed_problem_of(error);
+	else if (mark == LAYER_ELSEWHERE)
+		*problem = PROBLEM_ELSEWHERE;
+	*bare = mark == LAYER_OPAQUE;
+	return error;
+}
+
+static int add_enter(struct feed *f, struct scan *scan, const struct scan_step *met, bool *skipped)
+{
+	enum problem problem = 0;
+	struct step *step;
+	bool bare = false;
+	int error = 0;
+
+	buffer_clear(&f->hidden);
+	if (f->dialect != LAYER_NONE)
+		error = look_at_directory(f, scan, &bare, &problem);
+	if (is_ours(error))
+		return error;
+	if (problem) {
+		scan_skip(scan);
+		*skipped = true;
+		return add_problem(f, met->name, met->name_len, problem, error);
+	}
 	stat_cache_enter(f->cache, met->name, met->name_len);
 	error = add_step(f, STEP_ENTER, met->name, met->name_len, &step);
 	if (error)
 		return error;
 	step->differs = stat_cache_differs(f->cache);
+	step->bare = bare;
 	f->depth++;
 	return 0;
 }
@@ -260,6 +342,7 @@ static int add_leave(struct feed *f)
 	struct step *step;
 	int error;
 
+	buffer_clear(&f->hidden);
 	if (f->depth)
 		stat_cache_leave(f->cache);
 	else
@@ -273,25 +356,48 @@ static int add_leave(struct feed *f)
 	return 0;
 }
 
-/* What is left out by a pattern, or is not a name, is not entered either: *SKIPPED directories end at once. */
+/* Whether MET is left out: by a mark, by a pattern, or because it is not a name.  What is below it in an upper folder
+ * is not to be seen then. */
+static int add_left_out(struct feed *f, struct scan *scan, const struct scan_step *met, bool *done)
+{
+	int error = 0;
+
+	if (f->dialect != LAYER_NONE)
+		error = add_marks(f, met, done);
+	if (error || *done)
+		return error;
+	*done = true;
+	if (is_excluded(f, scan, met->event == SCAN_ENTER))
+		return add_hidden(f, met->name, met->name_len);
+	if (name_is_dotgit(met->name, met->name_len))
+		return add_problem(f, met->name, met->name_len, PROBLEM_DOTGIT, 0);
+	*done = false;
+	return 0;
+}
+
+/* What is left out is not entered either: *SKIPPED directories end at once. */
 static int add_met(struct feed *f, struct scan *scan, struct scan_step *met, bool *skipped)
 {
-	bool is_directory = met->event == SCAN_ENTER, excluded;
+	bool is_directory = met->event == SCAN_ENTER, done = false;
+	int error;
 
 	if (met->event == SCAN_LEAVE)
 		return add_leave(f);
 	if (met->event == SCAN_FAILED)
 		return add_problem(f, met->name ? met->name : "", met->name_len,
 		                   met->error == -ENAMETOOLONG ? PROBLEM_TOO_DEEP : PROBLEM_UNREADABLE, met->error);
-	excluded = is_excluded(f, scan, is_directory);
-	if (excluded || name_is_dotgit(met->name, met->name_len)) {
+	error = add_left_out(f, scan, met, &done);
+	if (error)
+		return error;
+	if (done) {
 		if (is_directory)
 			scan_skip(scan);
 		*skipped = is_directory;
-		return excluded ? 0 : add_problem(f, met->name, met->name_len, PROBLEM_DOTGIT, 0);
+		return 0;
 	}
 	f->file_path = scan_path(scan);
-	return is_directory ? add_enter(f, met) : add_entry(f, met->dir, met->name, met->name_len, &met->st);
+	return is_directory ? add_enter(f, scan, met, skipped)
+	                    : add_entry(f, met->dir, met->name, met->name_len, &met->st);
 }
 
 static int walk(struct feed *f)
@@ -299,7 +405,7 @@ static int walk(struct feed *f)
 	struct scan_step met;
 	struct scan *scan;
 	bool skipped = false;
-	int error = scan_open(f->dirfd, f->name, &scan);
+	int error = scan_open_marked(f->dirfd, f->name, layer_prefix(f->dialect), &scan);
 
 	if (error)
 		return error;
@@ -350,6 +456,7 @@ int feed_run(struct feed *f)
 	f->batch = NULL;
 	chunk_file_free(f->reader);
 	buffer_release(&f->full_path);
+	buffer_release(&f->hidden);
 	pipeline_end(f->pipeline);
 	return error;
 }

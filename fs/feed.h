@@ -16,6 +16,7 @@
 #include "fs/batch.h"
 #include "fs/chunk_file.h"
 #include "fs/exclude.h"
+#include "fs/layer.h"
 #include "fs/stat_cache.h"
 
 /* Files above this are read by the feed. */
@@ -31,11 +32,12 @@ struct feed {
 	struct store_writer *writer;
 	int dirfd; /* the dataset is NAME below it */
 	const char *name;
-	const char *path;         /* from the root of the work tree, for excludes */
-	bool is_file;             /* the dataset is a file */
-	struct stat_cache *cache; /* NULL: everything is read */
-	bool cache_trusted;       /* the content the cache names is in the store; else that is looked up */
-	bool full;                /* read everything, whatever the cache says */
+	const char *path;           /* from the root of the work tree, for excludes */
+	bool is_file;               /* the dataset is a file */
+	enum layer_dialect dialect; /* of the upper folder that it is */
+	struct stat_cache *cache;   /* NULL: everything is read */
+	bool cache_trusted;         /* the content the cache names is in the store; else that is looked up */
+	bool full;                  /* read everything, whatever the cache says */
 	bool skip_special;
 	bool paths;                    /* workers are told the whole paths of what they read */
 	const struct exclude *exclude; /* NULL: nothing */
@@ -47,8 +49,12 @@ struct feed {
 	const char *file_path; /* of the present file, below the dataset */
 	uint64_t file_size;    /* and its bytes, when it was met */
 	uint16_t depth;
+	struct buffer hidden; /* the name that a whiteout hid last in this directory, with a NUL byte */
 	struct buffer full_path;
 };
+
+/* What a file is that could not be read because of ERROR. */
+enum problem feed_problem_of(int error);
 
 /*
  * Walk it all, submit every batch, and end the pipeline.  Returns 0; -EINTR where it was cancelled; -ENOMEM; an error

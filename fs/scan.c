@@ -20,7 +20,10 @@ struct scan_dir {
 	atomic_uint pins;
 };
 
-/* One name of a directory.  KEY is what follows the prefix all names share, so that most comparisons stay in here. */
+/*
+ * One name of a directory, AT in the arena; of one behind a mark, what follows the mark, so that the byte before it is
+ * no NUL byte.  KEY is what follows the prefix all names share, so that most comparisons stay in here.
+ */
 struct name {
 	uint64_t key;
 	size_t at;
@@ -39,6 +42,7 @@ struct frame {
 };
 
 struct scan {
+	const char *mark; /* NULL: none */
 	struct frame *frames;
 	size_t depth; /* frames in use; 0: at the end */
 	size_t capacity;
@@ -146,26 +150,36 @@ static uint64_t sort_key(const char *name)
 	return i ? key << (8 * (8 - i)) : 0;
 }
 
+static bool is_marked(const char *arena, size_t at)
+{
+	return at && arena[at - 1];
+}
+
 static int compare_names(const void *a, const void *b, void *arena)
 {
 	const struct name *x = a, *y = b;
+	int order;
 
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
-	return strcmp((const char *)arena + x->at, (const char *)arena + y->at);
+	order = strcmp((const char *)arena + x->at, (const char *)arena + y->at);
+	return order ? order : is_marked(arena, y->at) - is_marked(arena, x->at);
 }
 
-static int sort_names(struct frame *f, const struct buffer *offsets)
+static int sort_names(struct frame *f, const struct buffer *offsets, const char *mark)
 {
-	size_t count = offsets->len / 8, prefix;
+	size_t count = offsets->len / 8, mark_len = mark ? strlen(mark) : 0, prefix;
 
 	if (!count)
 		return 0;
 	f->names = reallocarray(NULL, count, sizeof(*f->names));
 	if (!f->names)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		f->names[i].at = wire_get64(offsets->data + 8 * i);
+		if (mark && !strncmp(f->arena + f->names[i].at, mark, mark_len))
+			f->names[i].at += mark_len;
+	}
 	prefix = common_prefix(f->arena, f->names, count);
 	for (size_t i = 0; i < count; i++)
 		f->names[i].key = sort_key(f->arena + f->names[i].at + prefix);
@@ -187,7 +201,7 @@ static int frame_list(struct scan *s, struct frame *f)
 	if (!error) {
 		f->arena = (char *)arena.data;
 		arena = (struct buffer){0};
-		error = sort_names(f, &offsets);
+		error = sort_names(f, &offsets, s->mark);
 	}
 	buffer_release(&arena);
 	buffer_release(&offsets);
@@ -253,11 +267,17 @@ static int reopen_parent(struct scan *s)
 
 int scan_open(int dirfd, const char *path, struct scan **scan)
 {
+	return scan_open_marked(dirfd, path, NULL, scan);
+}
+
+int scan_open_marked(int dirfd, const char *path, const char *mark, struct scan **scan)
+{
 	struct scan *s = calloc(1, sizeof(*s));
 	int error;
 
 	if (!s)
 		return -ENOMEM;
+	s->mark = mark;
 	buffer_append(&s->path, "", 1);
 	error = s->path.failed ? -ENOMEM : push(s, dirfd, path, 0);
 	if (error) {
@@ -323,10 +343,13 @@ static int next_name(struct scan *s, struct scan_step *step, bool *told)
 	struct frame *f = &s->frames[s->depth - 1];
 
 	while (f->next < f->count) {
-		const char *name = f->arena + f->names[f->next++].at;
+		size_t at = f->names[f->next++].at;
+		const char *name = f->arena + at;
+		bool marked = is_marked(f->arena, at);
+		const char *file = marked ? name - strlen(s->mark) : name;
 
-		*step = (struct scan_step){.name = name, .name_len = strlen(name), .dir = f->dir};
-		if (fstatat(f->dir->fd, name, &step->st, AT_SYMLINK_NOFOLLOW) < 0) {
+		*step = (struct scan_step){.name = name, .name_len = strlen(name), .marked = marked, .dir = f->dir};
+		if (fstatat(f->dir->fd, file, &step->st, AT_SYMLINK_NOFOLLOW) < 0) {
 			if (errno == ENOENT)
 				continue;
 			step->event = SCAN_FAILED;
@@ -387,10 +410,31 @@ int scan_next(struct scan *s, struct scan_step *step)
 	return leave(s, step);
 }
 
+int scan_look(struct scan *s, struct scan_dir **dir)
+{
+	struct frame *f = &s->frames[s->depth - 1];
+	const char *name = f->arena + f->names[f->next - 1].at;
+	int error;
+
+	assert(s->entering);
+	error = push(s, f->dir->fd, name, s->path.len);
+	if (error)
+		return error;
+	s->entering = false;
+	*dir = s->frames[s->depth - 1].dir;
+	return 0;
+}
+
 void scan_skip(struct scan *s)
 {
-	assert(s->entering);
-	s->skipped = true;
+	struct frame *f = &s->frames[s->depth - 1];
+
+	if (s->entering) {
+		s->skipped = true;
+		return;
+	}
+	assert(!f->next);
+	f->next = f->count;
 }
 
 const char *scan_path(const struct scan *s)

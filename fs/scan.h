@@ -35,6 +35,7 @@ struct scan_step {
 	enum scan_event event;
 	const char *name; /* SCAN_ENTRY, SCAN_ENTER, SCAN_FAILED; NUL-terminated, borrowed until the next call */
 	size_t name_len;
+	bool marked;          /* NAME stood behind the mark of scan_open_marked() */
 	struct stat st;       /* SCAN_ENTRY, SCAN_ENTER */
 	struct scan_dir *dir; /* the directory that holds NAME; borrowed until the next call */
 	int error;            /* SCAN_FAILED: -errno; -ENAMETOOLONG where folders are nested too deep */
@@ -46,6 +47,12 @@ struct scan_step {
  */
 int scan_open(int dirfd, const char *path, struct scan **scan);
 
+/*
+ * The same where names that begin with MARK (borrowed) speak of the name behind it: they are told without it (it may be
+ * empty), in the order of what is left, before an equal name without the mark.  A marked directory must be skipped.
+ */
+int scan_open_marked(int dirfd, const char *path, const char *mark, struct scan **scan);
+
 /* Free; directories that are pinned stay open. */
 void scan_close(struct scan *scan);
 
@@ -53,8 +60,14 @@ void scan_close(struct scan *scan);
  * -ENOMEM. */
 int scan_next(struct scan *scan, struct scan_step *step);
 
-/* After SCAN_ENTER: do not look into that directory; SCAN_LEAVE follows at once. */
+/* After SCAN_ENTER, also behind scan_look(): do not go into that directory; SCAN_LEAVE follows at once. */
 void scan_skip(struct scan *scan);
+
+/*
+ * After SCAN_ENTER: open that directory now, so that what is found out about *DIR (borrowed until the next call) holds
+ * for what is listed.  Returns 0; -ENOMEM; or -errno as SCAN_FAILED would tell it: then skip it.
+ */
+int scan_look(struct scan *scan, struct scan_dir **dir);
 
 /* The path, below where the walk began, of the name told last (or of the directory left). "" for the top. */
 const char *scan_path(const struct scan *scan);

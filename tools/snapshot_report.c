@@ -30,6 +30,12 @@ int snapshot_report_problem(const char *path, enum problem problem, int error)
 		            "'%s' is a symlink that leads out of the dataset: --allow-outside-links records it", name);
 	case PROBLEM_TOO_DEEP:
 		return fail(EXIT_REFUSED, "'%s' lies below more than %d directories", name, PAGE_DEPTH_MAX);
+	case PROBLEM_ELSEWHERE:
+		return fail(
+		    EXIT_REFUSED,
+		    "'%s' was moved or its metadata changed by an overlay with redirect_dir or metacopy, and its "
+		    "content is in another layer: copy it to a new name",
+		    name);
 	}
 	return fail(EXIT_SYSTEM, "cannot record '%s'", name);
 }

@@ -310,9 +310,74 @@ static void a_pinned_directory_outlives_the_walk(void **state)
 	scan_dir_unpin(dir);
 }
 
+/* They sort as what they speak of, and come before it. */
+static void names_behind_a_mark_come_where_they_belong(void **state)
+{
+	static const char *const names[] = {"-x", ".a", ".wh.-y", ".wh..a", ".wh.z", ".wh.", ".w", "z", ".whz"};
+	static const char *const expected[] = {"!", "-x", "!-y", "!.a", ".a", ".w", ".whz", "!z", "z"};
+	struct world *w = *state;
+	struct scan *scan;
+	struct scan_step step;
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		make_file(w, names[i]);
+	assert_int_equal(scan_open_marked(w->fd, ".", ".wh.", &scan), 0);
+	for (; !scan_next(scan, &step); count++) {
+		assert_int_equal(step.event, SCAN_ENTRY);
+		assert_true(count < sizeof(expected) / sizeof(*expected));
+		assert_int_equal(step.marked, *expected[count] == '!');
+		assert_string_equal(step.name, expected[count] + step.marked);
+		assert_int_equal(step.name_len, strlen(step.name));
+	}
+	assert_int_equal(count, sizeof(expected) / sizeof(*expected));
+	scan_close(scan);
+}
+
+static void a_directory_can_be_looked_at_before_it_is_walked(void **state)
+{
+	struct world *w = *state;
+	struct scan *scan;
+	struct scan_step step;
+	struct scan_dir *dir;
+	struct stat st;
+
+	make_dir(w, "a");
+	make_file(w, "a/x");
+	make_dir(w, "b");
+	make_file(w, "b/y");
+	make_dir(w, "c");
+	assert_int_equal(scan_open(w->fd, ".", &scan), 0);
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(scan_look(scan, &dir), 0);
+	assert_int_equal(fstatat(scan_dir_fd(dir), "x", &st, 0), 0);
+	assert_string_equal(step.name, "a");
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_string_equal(scan_path(scan), "a/x");
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(step.event, SCAN_LEAVE);
+	/* One that was looked at may still be skipped; so may one that is gone. */
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(scan_look(scan, &dir), 0);
+	scan_skip(scan);
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(step.event, SCAN_LEAVE);
+	assert_string_equal(scan_path(scan), "b");
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(unlinkat(w->fd, "c", AT_REMOVEDIR), 0);
+	assert_int_equal(scan_look(scan, &dir), -ENOENT);
+	scan_skip(scan);
+	assert_int_equal(scan_next(scan, &step), 0);
+	assert_int_equal(step.event, SCAN_LEAVE);
+	assert_int_equal(scan_next(scan, &step), -ENOENT);
+	scan_close(scan);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(names_behind_a_mark_come_where_they_belong, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_directory_can_be_looked_at_before_it_is_walked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(an_empty_directory_has_no_steps, setup, teardown),
 	    cmocka_unit_test_setup_teardown(names_come_sorted_as_bytes_and_depth_first, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_skipped_directory_is_not_looked_into, setup, teardown),
