@@ -149,7 +149,7 @@ static int merge_directories(struct merge *m)
 	if (!error)
 		error = source_open(m->session.store, m->session.memory, m->writer, &m->source);
 	if (!error) {
-		source_set_fetch(m->source, remotes_fetch, m->session.remotes);
+		source_set_fetch(m->source, remotes_find, m->session.remotes);
 		error = merge_trees(m, &merged, &conflicts);
 	}
 	if (error == -ENODATA || error == -EBADMSG || error == -ENOTSUP)
