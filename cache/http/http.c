@@ -85,9 +85,8 @@ static void finish(struct http *http, struct http_transfer *t, int error)
 	pthread_mutex_lock(&http->lock);
 	t->error = error;
 	t->done = true;
-	/* Another's success says nothing about what is about to be told. */
-	if (error && error != -EINTR)
-		snprintf(http->why, sizeof(http->why), "%s", t->said);
+	if (error != -EINTR)
+		snprintf(http->why, sizeof(http->why), "%s", error ? t->said : "");
 	pthread_cond_broadcast(&http->ended);
 	pthread_mutex_unlock(&http->lock);
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# long
+# slow
 # A remote whose disk is full in the middle of a push: what was there reads on, what came stays, and the next push brings
 # what lacks.
 [ "$(id -u)" = 0 ] || ! unshare -rm true 2>/dev/null || exec unshare -rm bash "$0"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# long
+# slow
 # revfs gc --remote: what no root there needs is condemned, and deleted later; roots go only when they are forgotten.
 . "${0%/*}/../cli/harness"
 

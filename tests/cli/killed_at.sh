@@ -1,5 +1,5 @@
 #!/bin/bash
-# long
+# slow
 # Commands that are killed before each of their changes in turn (before every STEPth, 17 without it): what was there is
 # whole, and the same command again finishes.
 . "${0%/*}/../cli/harness"

@@ -137,7 +137,7 @@ test_merge_counts_where_it_differs_from_all_parents() {
 	expect_status 1 git merge -q left
 	git checkout -q --ours data.revfs
 	echo left >data/left
-	revfs -q snapshot --force >/dev/null
+	revfs -q snapshot --force data >/dev/null
 	tick
 	git commit -q -m both
 	[ "$(subjects -n 2)" = "both right " ]

@@ -1,5 +1,5 @@
 #!/bin/bash
-# long
+# slow
 # A snapshot or checkout that is killed at any moment: nothing half-done is visible, the same command again finishes it.
 . "${0%/*}/../cli/harness"
 
