@@ -30,6 +30,7 @@ void windows_close(struct windows *windows)
 	if (!windows)
 		return;
 	pthread_mutex_lock(&windows->lock);
+	atomic_store(&windows->closing_ns, io_monotonic_ns(io_system()));
 	atomic_store(&windows->closing, true);
 	pthread_cond_broadcast(&windows->work);
 	pthread_mutex_unlock(&windows->lock);
@@ -118,6 +119,8 @@ static void take_from_window(struct taking *t, struct window *window)
 	pthread_mutex_unlock(&w->lock);
 	memcpy(t->data + t->done, window->data + skip, take);
 	pthread_mutex_lock(&w->lock);
+	if (skip + take > atomic_load(&window->given))
+		atomic_store(&window->given, skip + take);
 	window->users--;
 	t->done += take;
 }

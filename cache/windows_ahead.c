@@ -7,6 +7,7 @@
 
 /* So many ranges are under way for a reader, or wait for him. */
 #define AHEAD_WINDOWS 3
+#define CLOSING_NS UINT64_C(1000000000)
 
 /* --- what follows a pack --- */
 
@@ -40,11 +41,27 @@ static void forget_follower(struct windows *w, const struct pack_id *pack)
 
 /* --- threads --- */
 
-static bool is_closing(void *arg)
-{
-	struct windows *w = arg;
+/* A thread, and what it is loading. */
+struct loader {
+	struct windows *windows;
+	struct window *window;
+};
 
-	return atomic_load_explicit(&w->closing, memory_order_relaxed);
+static bool is_closing(const struct windows *w)
+{
+	return atomic_load(&w->closing);
+}
+
+/* At the end the block that bytes were given out of last is still waited for, a little: who had them counts on the
+ * cache. */
+static bool gives_up(void *arg)
+{
+	const struct loader *l = arg;
+	const size_t given = atomic_load(&l->window->given), need = (given + PACK_BLOCK - 1) / PACK_BLOCK * PACK_BLOCK;
+
+	return is_closing(l->windows) &&
+	       (atomic_load(&l->window->arrived) >= need ||
+	        io_monotonic_ns(io_system()) - atomic_load(&l->windows->closing_ns) > CLOSING_NS);
 }
 
 /* The one that was asked for first. */
@@ -62,8 +79,8 @@ static struct window *next_queued(struct windows *w)
 static void *load_queued(void *arg)
 {
 	struct windows *w = arg;
+	struct loader loader = {.windows = w};
 
-	interrupt_watch(is_closing, w);
 	pthread_mutex_lock(&w->lock);
 	while (!is_closing(w)) {
 		struct window *window = next_queued(w);
@@ -75,6 +92,8 @@ static void *load_queued(void *arg)
 			continue;
 		}
 		w->queued--;
+		loader.window = window;
+		interrupt_watch(gives_up, &loader);
 		if (windows_load(w, window) == -ENOENT)
 			forget_follower(w, &window->pack);
 		windows_keep(w, window);

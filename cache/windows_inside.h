@@ -46,7 +46,8 @@ struct window {
 	bool kept;             /* the cache has it */
 	unsigned users;        /* that take from it, or wait for it */
 	uint64_t used;         /* when it was, by the clock of all */
-	atomic_size_t arrived; /* bytes of it that may be taken */
+	atomic_size_t arrived; /* bytes of it that may be taken; of one that failed, those that came before */
+	atomic_size_t given;   /* up to where it was taken from */
 	atomic_size_t wake_at; /* so many are waited for; SIZE_MAX: nobody waits */
 	struct arrival arrival;
 };
@@ -78,6 +79,7 @@ struct windows {
 	unsigned threads_count;
 	pthread_t threads[WINDOWS_THREADS];
 	atomic_bool closing;
+	atomic_uint_fast64_t closing_ns; /* since when, by the monotonic clock */
 };
 
 /* A range that is asked for. */
@@ -108,7 +110,7 @@ void windows_drop(struct windows *w, struct window *window);
 /* Read the bytes of WINDOW; lets go of the lock.  0 or the error, which the window has, too. */
 int windows_load(struct windows *w, struct window *window);
 
-/* Have the cache keep what WINDOW has; lets go of the lock. */
+/* Have the cache keep what WINDOW has, of one that failed the whole blocks that came; lets go of the lock. */
 void windows_keep(struct windows *w, struct window *window);
 
 /* Free WINDOW, or the one used longest ago, unless it is still of use. */

@@ -125,6 +125,7 @@ struct window *windows_add(struct windows *w, const struct pack_id *pack, const 
 	window->state = WINDOW_LOADING;
 	window->used = ++w->clock;
 	atomic_init(&window->arrived, 0);
+	atomic_init(&window->given, 0);
 	atomic_init(&window->wake_at, SIZE_MAX);
 	window->arrival = (struct arrival){.came = came, .arg = window};
 	window->next = w->first;
@@ -197,26 +198,29 @@ int windows_load(struct windows *w, struct window *window)
 	window->state = got < 0 ? WINDOW_FAILED : WINDOW_LOADED;
 	window->error = got < 0 ? (int)got : 0;
 	window->len = got < 0 ? 0 : (size_t)got;
-	atomic_store(&window->arrived, window->len);
+	if (got >= 0)
+		atomic_store(&window->arrived, window->len);
 	pthread_cond_broadcast(&w->loaded);
 	return window->error;
 }
 
 void windows_keep(struct windows *w, struct window *window)
 {
+	const size_t arrived = atomic_load(&window->arrived),
+		     len = window->state == WINDOW_LOADED ? window->len : arrived - arrived % PACK_BLOCK;
 	struct pack_blocks *blocks;
 	bool kept;
 
-	if (!w->cached || window->state != WINDOW_LOADED || !window->len)
+	if (!w->cached || !len)
 		return;
 	window->users++;
 	pthread_mutex_unlock(&w->lock);
-	kept = cached_write(w->cached, &window->pack, window->begin, window->data, window->len);
+	kept = cached_write(w->cached, &window->pack, window->begin, window->data, len);
 	pthread_mutex_lock(&w->lock);
 	window->kept = kept;
 	blocks = windows_blocks(w, &window->pack);
 	/* What turned out to be wrong meanwhile is in the cache, and not known to be. */
 	if (blocks && kept && !window->forgotten)
-		pack_blocks_add(blocks, window->begin, window->begin + window->len);
+		pack_blocks_add(blocks, window->begin, window->begin + len);
 	window->users--; /* only now may others let go of it */
 }

@@ -321,6 +321,38 @@ static void what_has_come_can_be_read_before_the_rest(void **state)
 	assert_int_equal(received(), LEN);
 }
 
+/* Whether all from WINDOW_FIRST on that came is in the cache, also for others. */
+static void assert_half_a_mib_is_kept(void)
+{
+	uint8_t data[PIECE];
+
+	open_windows();
+	for (uint64_t at = WINDOW_FIRST; at + PIECE <= WINDOW_FIRST + (512 << 10); at += PIECE) {
+		assert_int_equal(windows_try(windows, &pack, "p", at, data, PIECE), 0);
+		assert_memory_equal(data, content + at, PIECE);
+	}
+}
+
+/* Who ends when he has what he wanted, as prefetching does, has put that into the cache. */
+static void what_was_given_out_is_kept_at_the_end(void **state)
+{
+	(void)state;
+	let_half_a_mib_come(false);
+	read_to(WINDOW_FIRST + (400 << 10));
+	assert_half_a_mib_is_kept();
+}
+
+static void what_had_come_before_a_failure_is_kept(void **state)
+{
+	(void)state;
+	let_half_a_mib_come(false);
+	read_to(WINDOW_FIRST + (400 << 10));
+	fake_remote_plan("a", &(struct fake_plan){.error = -ECONNRESET});
+	while (fake_remote_held("a"))
+		usleep(1000);
+	assert_half_a_mib_is_kept();
+}
+
 static bool gives_up(void *arg)
 {
 	(void)arg;
@@ -493,6 +525,8 @@ int main(void)
 	    TEST_CACHED(the_end_of_the_file_is_the_end),
 	    TEST_CACHED(readers_beside_one_another_share_windows),
 	    TEST_CACHED(what_has_come_can_be_read_before_the_rest),
+	    TEST_CACHED(what_was_given_out_is_kept_at_the_end),
+	    TEST_CACHED(what_had_come_before_a_failure_is_kept),
 	    TEST_CACHED(who_waits_for_bytes_may_give_up),
 	    TEST_CACHED(what_came_wrong_is_left_alone),
 	    TEST_CACHED(what_failed_is_not_read_ahead_again_and_again),

@@ -1,5 +1,4 @@
 #!/bin/bash
-# by name
 # A network that goes and comes back, between a mount and an HTTP server in another network namespace.
 # limit 300
 . "${0%/*}/namespace"

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/interrupt.h"
+
 #define FILES_MAX 64
 #define WORLD_MAX 8
 
@@ -136,22 +138,24 @@ static void fake_close(void *state)
 	(void)state;
 }
 
-/* With the lock held. */
-static void hold(struct fake *f, size_t got, const struct arrival *arrival)
+/* With the lock held.  0, or how the read ends instead. */
+static int hold(struct fake *f, size_t got, const struct arrival *arrival)
 {
 	const size_t some = f->plan.holds_at;
+	int error = 0;
 
 	if (!some || some >= got)
-		return;
+		return 0;
 	f->held++;
 	if (arrival) {
 		pthread_mutex_unlock(&lock);
 		arrival->came(arrival->arg, some);
 		pthread_mutex_lock(&lock);
 	}
-	while (f->plan.holds_at == some)
-		pthread_cond_wait(&changed, &lock);
+	while (!error && f->plan.holds_at == some)
+		error = interrupt_wait(&changed, &lock);
 	f->held--;
+	return error ? error : f->plan.error;
 }
 
 static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *data, size_t len,
@@ -172,9 +176,9 @@ static ssize_t fake_read(void *state, const char *path, uint64_t offset, void *d
 		((uint8_t *)data)[got - 1] ^= 1;
 	if (got > 30 && f->plan.flips_early)
 		((uint8_t *)data)[30] ^= 1;
-	hold(f, got, arrival);
+	error = hold(f, got, arrival);
 	end(0);
-	return (ssize_t)got;
+	return error ? error : (ssize_t)got;
 }
 
 static int fake_stat(void *state, const char *path, struct remote_stat *st)
