@@ -28,6 +28,12 @@ struct locator {
 	uint32_t stored_len; /* without the header */
 };
 
+/* Where the record ends in its pack. */
+static inline uint64_t locator_end(const struct locator *at)
+{
+	return (uint64_t)at->offset + RECORD_HEADER_SIZE + at->stored_len;
+}
+
 struct record_header {
 	uint8_t kind;
 	uint8_t codec;

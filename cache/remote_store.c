@@ -318,11 +318,10 @@ int remote_store_read_held(struct remote_store *store, unsigned kind, const stru
 
 void remote_store_expect(struct remote_store *store, const struct locator *last, const struct locator *next)
 {
-	const uint64_t end = (uint64_t)last->offset + RECORD_HEADER_SIZE + last->stored_len;
 	char path[REMOTE_PATH_SIZE];
 
 	remote_store_pack_path(&next->pack, "", path);
-	windows_follow(store->windows, &last->pack, end, &next->pack, path, next->offset);
+	windows_follow(store->windows, &last->pack, locator_end(last), &next->pack, path, next->offset);
 }
 
 int remote_store_read_held_root(struct remote_store *store, const struct id *id, struct record *record)

@@ -329,8 +329,7 @@ void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_
 		pack_blocks_remove(blocks, offset, offset + len);
 	for (struct window *window = windows->first, *next; window; window = next) {
 		next = window->next;
-		if (!pack_id_equal(&window->pack, pack) || window->begin >= offset + len ||
-		    offset >= window->begin + window->len)
+		if (!windows_overlap(window, pack, offset, offset + len))
 			continue;
 		window->forgotten = true;
 		windows_settle(windows, window);

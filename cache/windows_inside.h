@@ -98,6 +98,9 @@ struct pack_blocks *windows_blocks(struct windows *w, const struct pack_id *pack
 /* Whether a block is worth asking for: it is not in the cache, nor in a window, nor behind the end. */
 bool windows_lack(const struct windows *w, const struct pack_blocks *blocks, uint64_t block);
 
+/* Whether WINDOW has some of the bytes from BEGIN to END of PACK. */
+bool windows_overlap(const struct window *window, const struct pack_id *pack, uint64_t begin, uint64_t end);
+
 /* The window that has, or will have, the byte at OFFSET; NULL. */
 struct window *windows_find(const struct windows *w, const struct pack_id *pack, uint64_t offset);
 

@@ -42,7 +42,7 @@ static bool is_of_use(const struct window *window)
 	return window->state != WINDOW_FAILED && !window->forgotten;
 }
 
-static bool overlaps(const struct window *window, const struct pack_id *pack, uint64_t begin, uint64_t end)
+bool windows_overlap(const struct window *window, const struct pack_id *pack, uint64_t begin, uint64_t end)
 {
 	return pack_id_equal(&window->pack, pack) && window->begin < end && begin < window->begin + window->len;
 }
@@ -51,7 +51,7 @@ struct window *windows_find(const struct windows *w, const struct pack_id *pack,
 {
 	struct window *window = w->first;
 
-	while (window && !(is_of_use(window) && overlaps(window, pack, offset, offset + 1)))
+	while (window && !(is_of_use(window) && windows_overlap(window, pack, offset, offset + 1)))
 		window = window->next;
 	return window;
 }
@@ -64,7 +64,7 @@ bool windows_lack(const struct windows *w, const struct pack_blocks *blocks, uin
 		return false;
 	for (const struct window *window = w->first; window; window = window->next) {
 		/* Of one that is no longer loading a part is not the whole. */
-		if (is_of_use(window) && overlaps(window, &blocks->pack, begin, end) &&
+		if (is_of_use(window) && windows_overlap(window, &blocks->pack, begin, end) &&
 		    (window->state != WINDOW_LOADED ||
 		     (window->begin <= begin && (end <= window->begin + window->len ||
 		                                 (blocks->end && blocks->end <= window->begin + window->len)))))

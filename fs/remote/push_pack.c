@@ -242,7 +242,7 @@ int push_pack_settle(struct push_plan *plan, size_t from, unsigned kind, const s
 		if (error)
 			return error;
 		pack = &plan->packs[*number];
-		if (pack->how == PUSH_THERE && (uint64_t)at->offset + RECORD_HEADER_SIZE + at->stored_len > pack->there_bytes) {
+		if (pack->how == PUSH_THERE && locator_end(at) > pack->there_bytes) {
 			plan->cut = pack->id;
 			plan->has_cut = true;
 			return -ENODATA;

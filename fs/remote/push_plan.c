@@ -297,7 +297,7 @@ static int is_moved_there(struct push_plan *plan, const struct push_pack *pack, 
 	int error = moved ? size_there(plan, &moved->now.pack, &bytes) : 0;
 	struct id key;
 
-	if (error || !moved || (uint64_t)moved->now.offset + RECORD_HEADER_SIZE + moved->now.stored_len > bytes)
+	if (error || !moved || locator_end(&moved->now) > bytes)
 		return error;
 	key = place_key(&(struct locator){.pack = moved->now.pack});
 	error = id_set_add(&plan->present, &key);
