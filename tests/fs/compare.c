@@ -136,27 +136,6 @@ static void expect(struct buffer *text, const struct model *a, const struct mode
 	}
 }
 
-static void change_something(struct model *m, uint64_t *random)
-{
-	static const char *const endings[] = {"", "!x", ".t", ""};
-	char path[MODEL_PATH_MAX] = "";
-	unsigned kind = garden_random(random, 10), n = garden_random(random, 30);
-	const struct item *above = m->count > 0 ? &m->items[garden_random(random, (unsigned)m->count)] : NULL;
-
-	if (above && above->kind == ENTRY_DIRECTORY && strlen(above->path) < MODEL_PATH_MAX / 2)
-		snprintf(path, sizeof(path), "%.90s/%u%s", above->path, n, endings[n % 4]);
-	else
-		snprintf(path, sizeof(path), "%u%s", n, endings[n % 4]);
-	if (garden_random(random, 3) == 0)
-		model_remove(m, path);
-	else
-		model_set(m, path,
-		          kind < 6   ? ENTRY_FILE
-		          : kind < 9 ? ENTRY_DIRECTORY
-		                     : ENTRY_SYMLINK,
-		          kind == 0, garden_random(random, 1000));
-}
-
 static void assert_told(const struct built *a, const struct built *b, const char *expected)
 {
 	struct directory da, db;
@@ -184,10 +163,10 @@ static void all_differences_are_told_in_order(void **state)
 		unsigned steps = garden_random(&random, 300), changes = garden_random(&random, 50);
 
 		for (unsigned i = 0; i < steps; i++)
-			change_something(&a, &random);
+			model_change(&a, &random, 30, 1000);
 		model_copy(&b, &a);
 		for (unsigned i = 0; i < changes; i++)
-			change_something(&b, &random);
+			model_change(&b, &random, 30, 1000);
 		tree_a = garden_plant(&garden, &a);
 		tree_b = garden_plant(&garden, &b);
 		expect(&expected.text, &a, &b, "");

@@ -196,33 +196,12 @@ static void expect_names(struct trees *t, const char *prefix)
 
 /* --- random trees --- */
 
-static void change_something(struct model *m, uint64_t *random)
-{
-	static const char *const endings[] = {"", "!x", ".t", ""};
-	char path[MODEL_PATH_MAX] = "";
-	unsigned kind = garden_random(random, 10), n = garden_random(random, 16);
-	const struct item *above = m->count > 0 ? &m->items[garden_random(random, (unsigned)m->count)] : NULL;
-
-	if (above && above->kind == ENTRY_DIRECTORY && strlen(above->path) < MODEL_PATH_MAX / 2)
-		snprintf(path, sizeof(path), "%.90s/%u%s", above->path, n, endings[n % 4]);
-	else
-		snprintf(path, sizeof(path), "%u%s", n, endings[n % 4]);
-	if (garden_random(random, 3) == 0)
-		model_remove(m, path);
-	else
-		model_set(m, path,
-		          kind < 6   ? ENTRY_FILE
-		          : kind < 9 ? ENTRY_DIRECTORY
-		                     : ENTRY_SYMLINK,
-		          kind == 0, garden_random(random, 4));
-}
-
 static void change_some(struct model *m, uint64_t *random, unsigned most)
 {
 	unsigned steps = garden_random(random, most);
 
 	for (unsigned i = 0; i < steps; i++)
-		change_something(m, random);
+		model_change(m, random, 16, 4);
 }
 
 static struct built merge(const struct built *base, const struct built *ours, const struct built *theirs,

@@ -182,6 +182,27 @@ void model_release(struct model *m)
 	memset(m, 0, sizeof(*m));
 }
 
+void model_change(struct model *m, uint64_t *random, unsigned names, unsigned contents)
+{
+	static const char *const endings[] = {"", "!x", ".t", ""};
+	char path[MODEL_PATH_MAX] = "";
+	unsigned kind = garden_random(random, 10), n = garden_random(random, names);
+	const struct item *above = m->count > 0 ? &m->items[garden_random(random, (unsigned)m->count)] : NULL;
+
+	if (above && above->kind == ENTRY_DIRECTORY && strlen(above->path) < MODEL_PATH_MAX / 2)
+		snprintf(path, sizeof(path), "%.90s/%u%s", above->path, n, endings[n % 4]);
+	else
+		snprintf(path, sizeof(path), "%u%s", n, endings[n % 4]);
+	if (garden_random(random, 3) == 0)
+		model_remove(m, path);
+	else
+		model_set(m, path,
+		          kind < 6   ? ENTRY_FILE
+		          : kind < 9 ? ENTRY_DIRECTORY
+		                     : ENTRY_SYMLINK,
+		          kind == 0, garden_random(random, contents));
+}
+
 struct entry model_entry(const struct item *item)
 {
 	const char *slash = strrchr(item->path, '/');

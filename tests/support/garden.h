@@ -61,6 +61,10 @@ struct item *model_find(const struct model *m, const char *path);
 void model_copy(struct model *to, const struct model *from);
 void model_release(struct model *m);
 
+/* Add, replace or remove something at random: its name is one of NAMES, with few endings, there or in a directory; its
+ * content one of CONTENTS. */
+void model_change(struct model *m, uint64_t *random, unsigned names, unsigned contents);
+
 /* Whether PATH lies below the directory ABOVE. */
 bool model_is_below(const char *path, const char *above);
 

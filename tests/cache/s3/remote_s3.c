@@ -590,97 +590,97 @@ static int try(const char *operation)
 	return remote_list(remote, "packs", note_path, told);
 }
 
+static const struct {
+	const char *operation;
+	const char *plan;
+	int result;
+} failure_cases[] = {
+    /* Those that pass by themselves. */
+    {"read", "get 503:SlowDown 1", 4},
+    {"read", "get 500:InternalError 1", 4},
+    {"read", "get close 1", 4},
+    {"read", "get cut 1", 4},
+    {"stat", "head 503 3", 0},
+    {"stat", "head close 1", 0},
+    {"put", "put 503:SlowDown 3", 0},
+    {"put", "put 500:InternalError 1", 0},
+    {"put", "put close 1", 0},
+    {"put", "put lose 1", 0},
+    {"put", "put 409:ConditionalRequestConflict 2", 0},
+    {"put", "put 400:RequestTimeout 1", 0},
+    {"put", "put 400:XAmzContentSHA256Mismatch 1", 0},
+    {"put", "put 429:TooManyRequests 1", 0},
+    {"list", "list 503:SlowDown 1", 0},
+    {"list", "list cut 1", 0},
+    {"stat", "head 403 1\nhead 403", -EKEYREJECTED},
+    /* Those that do not. */
+    {"read", "get 503:SlowDown", -EAGAIN},
+    {"read", "get 503", -EAGAIN},
+    {"read", "get 429:TooManyRequests", -EAGAIN},
+    {"read", "get 500:InternalError", -EREMOTEIO},
+    {"read", "get 502", -EREMOTEIO},
+    {"read", "get 403:AccessDenied", -EKEYREJECTED},
+    {"read", "get 401", -EKEYREJECTED},
+    {"read", "get 400:ExpiredToken", -EKEYREJECTED},
+    {"read", "get 404:NoSuchKey", -ENOENT},
+    {"read", "get 404:NoSuchBucket", -ENODEV},
+    {"read", "get 404", -EPROTO},
+    {"read", "get 404:XAdminUserNotFound", -EKEYREJECTED},
+    {"read", "get 404:NoSuchThing", -EPROTO},
+    {"read", "get 400:InvalidRequest", -EPROTO},
+    {"read", "get 301:PermanentRedirect", -EPROTO},
+    {"read", "get close", -ECONNRESET},
+    {"read", "get cut", -ECONNRESET},
+    {"read", "get header", -EPROTO},
+    {"read", "get headers", -EPROTO},
+    {"read", "get not-http", -EPROTO},
+    {"read", "get wrong-range", -EPROTO},
+    {"read", "get extra", 4},
+    {"read", "get longer", 4},
+    {"read", "get flip", 4},
+    {"read", "get no-size", 4},
+    {"stat", "head 404", -ENOENT},
+    {"stat", "head 500", -EREMOTEIO},
+    {"stat", "head 405", 0},
+    {"stat", "head 501", 0},
+    {"stat", "head no-size", 0},
+    {"stat", "head no-size\nget no-etag", 0},
+    {"stat", "head header", -EPROTO},
+    {"stat", "head 400\nget 404:NoSuchBucket", -ENODEV},
+    {"put", "put 503:SlowDown", -EAGAIN},
+    {"put", "put 403:AccessDenied", -EKEYREJECTED},
+    {"put", "put 404:NoSuchBucket", -ENODEV},
+    {"put", "put 412:PreconditionFailed", -EEXIST},
+    {"put", "put 409:ConditionalRequestConflict", -EAGAIN},
+    {"put", "put 507:XMinioStorageFull", -ENOSPC},
+    {"put", "put 400:EntityTooLarge", -EFBIG},
+    {"put", "put 400:XAmzContentSHA256Mismatch", -EREMOTEIO},
+    {"put", "head wrong-size", -EREMOTEIO},
+    {"put", "head 404", -EREMOTEIO},
+    {"replace", "put 501:NotImplemented", -EPROTO},
+    {"replace", "put close", -ECONNRESET},
+    {"remove", "delete 403:AccessDenied", -EKEYREJECTED},
+    {"remove", "delete 404:NoSuchKey", 0},
+    {"remove", "head 404", -ENOENT},
+    {"list", "list 404:NoSuchBucket", -ENODEV},
+    {"list", "list garbage", -EPROTO},
+    {"list", "list doctype", -EPROTO},
+    {"list", "list deep", -EPROTO},
+    {"list", "list other", -EPROTO},
+    {"list", "list loop", -EPROTO},
+    {"list", "list no-token", -EPROTO},
+    {"list", "list outside", -EPROTO},
+    {"list", "list headers", -EPROTO},
+    {"list", "list cut", -ECONNRESET},
+    {"list", "list 503:SlowDown", -EAGAIN},
+};
+
 static void failures_have_names(void **state)
 {
-	static const struct {
-		const char *operation;
-		const char *plan;
-		int result;
-	} cases[] = {
-	    /* Those that pass by themselves. */
-	    {"read", "get 503:SlowDown 1", 4},
-	    {"read", "get 500:InternalError 1", 4},
-	    {"read", "get close 1", 4},
-	    {"read", "get cut 1", 4},
-	    {"stat", "head 503 3", 0},
-	    {"stat", "head close 1", 0},
-	    {"put", "put 503:SlowDown 3", 0},
-	    {"put", "put 500:InternalError 1", 0},
-	    {"put", "put close 1", 0},
-	    {"put", "put lose 1", 0},
-	    {"put", "put 409:ConditionalRequestConflict 2", 0},
-	    {"put", "put 400:RequestTimeout 1", 0},
-	    {"put", "put 400:XAmzContentSHA256Mismatch 1", 0},
-	    {"put", "put 429:TooManyRequests 1", 0},
-	    {"list", "list 503:SlowDown 1", 0},
-	    {"list", "list cut 1", 0},
-	    {"stat", "head 403 1\nhead 403", -EKEYREJECTED},
-	    /* Those that do not. */
-	    {"read", "get 503:SlowDown", -EAGAIN},
-	    {"read", "get 503", -EAGAIN},
-	    {"read", "get 429:TooManyRequests", -EAGAIN},
-	    {"read", "get 500:InternalError", -EREMOTEIO},
-	    {"read", "get 502", -EREMOTEIO},
-	    {"read", "get 403:AccessDenied", -EKEYREJECTED},
-	    {"read", "get 401", -EKEYREJECTED},
-	    {"read", "get 400:ExpiredToken", -EKEYREJECTED},
-	    {"read", "get 404:NoSuchKey", -ENOENT},
-	    {"read", "get 404:NoSuchBucket", -ENODEV},
-	    {"read", "get 404", -EPROTO},
-	    {"read", "get 404:XAdminUserNotFound", -EKEYREJECTED},
-	    {"read", "get 404:NoSuchThing", -EPROTO},
-	    {"read", "get 400:InvalidRequest", -EPROTO},
-	    {"read", "get 301:PermanentRedirect", -EPROTO},
-	    {"read", "get close", -ECONNRESET},
-	    {"read", "get cut", -ECONNRESET},
-	    {"read", "get header", -EPROTO},
-	    {"read", "get headers", -EPROTO},
-	    {"read", "get not-http", -EPROTO},
-	    {"read", "get wrong-range", -EPROTO},
-	    {"read", "get extra", 4},
-	    {"read", "get longer", 4},
-	    {"read", "get flip", 4},
-	    {"read", "get no-size", 4},
-	    {"stat", "head 404", -ENOENT},
-	    {"stat", "head 500", -EREMOTEIO},
-	    {"stat", "head 405", 0},
-	    {"stat", "head 501", 0},
-	    {"stat", "head no-size", 0},
-	    {"stat", "head no-size\nget no-etag", 0},
-	    {"stat", "head header", -EPROTO},
-	    {"stat", "head 400\nget 404:NoSuchBucket", -ENODEV},
-	    {"put", "put 503:SlowDown", -EAGAIN},
-	    {"put", "put 403:AccessDenied", -EKEYREJECTED},
-	    {"put", "put 404:NoSuchBucket", -ENODEV},
-	    {"put", "put 412:PreconditionFailed", -EEXIST},
-	    {"put", "put 409:ConditionalRequestConflict", -EAGAIN},
-	    {"put", "put 507:XMinioStorageFull", -ENOSPC},
-	    {"put", "put 400:EntityTooLarge", -EFBIG},
-	    {"put", "put 400:XAmzContentSHA256Mismatch", -EREMOTEIO},
-	    {"put", "head wrong-size", -EREMOTEIO},
-	    {"put", "head 404", -EREMOTEIO},
-	    {"replace", "put 501:NotImplemented", -EPROTO},
-	    {"replace", "put close", -ECONNRESET},
-	    {"remove", "delete 403:AccessDenied", -EKEYREJECTED},
-	    {"remove", "delete 404:NoSuchKey", 0},
-	    {"remove", "head 404", -ENOENT},
-	    {"list", "list 404:NoSuchBucket", -ENODEV},
-	    {"list", "list garbage", -EPROTO},
-	    {"list", "list doctype", -EPROTO},
-	    {"list", "list deep", -EPROTO},
-	    {"list", "list other", -EPROTO},
-	    {"list", "list loop", -EPROTO},
-	    {"list", "list no-token", -EPROTO},
-	    {"list", "list outside", -EPROTO},
-	    {"list", "list headers", -EPROTO},
-	    {"list", "list cut", -ECONNRESET},
-	    {"list", "list 503:SlowDown", -EAGAIN},
-	};
-
 	(void)state;
 	SERVE("anonymous");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *operation = cases[i].operation;
+	for (size_t i = 0; i < sizeof(failure_cases) / sizeof(failure_cases[0]); i++) {
+		const char *operation = failure_cases[i].operation;
 		int result;
 
 		scratch_sh("cd s3/bucket && mkdir -p some/where/packs/ab && printf 123456789 >some/where/packs/ab/x &&"
@@ -691,15 +691,16 @@ static void failures_have_names(void **state)
 		try("stat");
 		result = try("stat");
 		if (result)
-			fail_msg("%d before: %s", result, cases[i].plan);
-		service_plan(&service, cases[i].plan);
+			fail_msg("%d before: %s", result, failure_cases[i].plan);
+		service_plan(&service, failure_cases[i].plan);
 		result = try(operation);
 		service_plan(&service, NULL);
 		/* Where libcurl itself asks again after a lost answer, it is told that the object is there. */
-		if (strstr(cases[i].plan, " lose") && result == -EEXIST)
+		if (strstr(failure_cases[i].plan, " lose") && result == -EEXIST)
 			result = 0;
-		if (result != cases[i].result)
-			fail_msg("%s: %d, not %d, with: %s", operation, result, cases[i].result, cases[i].plan);
+		if (result != failure_cases[i].result)
+			fail_msg("%s: %d, not %d, with: %s", operation, result, failure_cases[i].result,
+			         failure_cases[i].plan);
 	}
 }
 

@@ -25,25 +25,6 @@ static void set_keys(void)
 	aws_set("AWS_SECRET_ACCESS_KEY", "env-secret");
 }
 
-static void set_web_identity(void)
-{
-	aws_write("identity", "to/k+n\n");
-	aws_set("AWS_WEB_IDENTITY_TOKEN_FILE", "%s/identity", getenv("HOME"));
-	aws_set("AWS_ROLE_ARN", "arn:aws:iam::1:role/reader");
-	aws_set("AWS_ENDPOINT_URL_STS", "%s", url);
-}
-
-static void set_container(void)
-{
-	aws_set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "%s/container?x=y", url);
-}
-
-static void set_instance(void)
-{
-	aws_set("AWS_EC2_METADATA_DISABLED", "false");
-	aws_set("AWS_EC2_METADATA_SERVICE_ENDPOINT", "%s/", url);
-}
-
 /* --- the order --- */
 
 static void nothing_anywhere_is_none(void **state)

@@ -22,25 +22,6 @@
 
 #define SOON 4102444800 /* the year 2100 */
 
-static void set_web_identity(void)
-{
-	aws_write("identity", "to/k+n\n");
-	aws_set("AWS_WEB_IDENTITY_TOKEN_FILE", "%s/identity", getenv("HOME"));
-	aws_set("AWS_ROLE_ARN", "arn:aws:iam::1:role/reader");
-	aws_set("AWS_ENDPOINT_URL_STS", "%s", url);
-}
-
-static void set_container(void)
-{
-	aws_set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "%s/container?x=y", url);
-}
-
-static void set_instance(void)
-{
-	aws_set("AWS_EC2_METADATA_DISABLED", "false");
-	aws_set("AWS_EC2_METADATA_SERVICE_ENDPOINT", "%s/", url);
-}
-
 /* --- web identities --- */
 
 static void sts_is_told_the_token_of_the_file(void **state)
