@@ -4,25 +4,8 @@
 
 # A partial clone without blobs, whose remote does not answer before ../go is there.
 new_stalled() {
-	need_mount
-	new_repo
-	mkdir data
-	echo recorded >data/file
-	for i in {1..40}; do
-		mkdir -p "own/$i"
-		echo "$i" >"own/$i/file"
-	done
-	git add own
-	git commit -q -m own
-	revfs -q snapshot -m one data >/dev/null
-	git tag v1
-	git config uploadpack.allowFilter true
+	new_partial 41
 	cd ..
-	git clone -q --no-checkout --filter=blob:none "file://$PWD/repo" partial
-	cp -r repo/.git/revfs partial/.git/
-	# The pointer and the settings are here, the rest is not.
-	git -C partial cat-file -p v1:data.revfs >/dev/null
-	git -C partial cat-file -p v1:.revfs/config >/dev/null
 	mkdir bin
 	cat >bin/git-remote-stall <<END
 #!/bin/sh

@@ -8,25 +8,8 @@ FILES=40
 # A partial clone without blobs, mounted on $MNT with the options given, whose promisor answers once ../go is there;
 # each time it is asked it leaves ../asked/PID.
 new_hanging() {
-	need_mount
-	new_repo
-	mkdir data
-	echo recorded >data/file
-	for ((i = 0; i < FILES; i++)); do
-		mkdir -p "own/$i"
-		echo "content $i" >"own/$i/file"
-	done
-	git add own
-	git commit -q -m own
-	revfs -q snapshot -m one data >/dev/null
-	git tag v1
-	git config uploadpack.allowFilter true
+	new_partial "$FILES"
 	cd ..
-	git clone -q --no-checkout --filter=blob:none "file://$PWD/repo" partial
-	cp -r repo/.git/revfs partial/.git/
-	# The pointer and the settings are here, the rest is not.
-	git -C partial cat-file -p v1:data.revfs >/dev/null
-	git -C partial cat-file -p v1:.revfs/config >/dev/null
 	mkdir asked
 	cat >upload-pack <<-END
 		#!/bin/sh

@@ -8,16 +8,7 @@ serve() {
 	rm -rf ../ready*
 	"$TESTS_DIR/servers/$1" ../store ../ready "${@:2}" 2>../said &
 	SERVER=$!
-	while [ ! -e ../ready ]; do
-		kill -0 $SERVER 2>/dev/null || break
-		sleep 0.1
-	done
-	if [ ! -e ../ready ]; then
-		wait $SERVER || [ $? != 77 ] || skip "$(tail -n 1 ../said)"
-		cat ../said
-		return 1
-	fi
-	URL=$(cat ../ready)
+	await_server $SERVER ../ready ../said
 }
 
 stop_server() {

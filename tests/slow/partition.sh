@@ -41,16 +41,7 @@ serve() {
 	# Not by a function, whose shell would be its parent and stay.
 	nsenter --net="/proc/$THERE/ns/net" -- "$TESTS_DIR/servers/nginx" ../store ../ready address=10.77.1.2 "$@" 2>../said &
 	SERVER=$!
-	while [ ! -e ../ready ]; do
-		kill -0 $SERVER 2>/dev/null || break
-		sleep 0.1
-	done
-	if [ ! -e ../ready ]; then
-		wait $SERVER || [ $? != 77 ] || skip "$(tail -n 1 ../said)"
-		cat ../said
-		return 1
-	fi
-	URL=$(cat ../ready)
+	await_server $SERVER ../ready ../said
 }
 
 # A clone, at $MNT, whose data are there; the headers are in the cache.

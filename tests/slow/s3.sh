@@ -8,21 +8,10 @@ CLIENT=$BUILD/tests/slow/s3_client
 
 # with_service NAME: one that has the empty bucket "lab", at $URL.
 with_service() {
-	local server
 	mkdir -p s3/lab
 	REVFS_TESTS_CACHE=$SERVICES HOME=$OWN_HOME "$TESTS_DIR/servers/$1" "$PWD/s3" "$PWD/ready" ada secret-of-ada \
 		2>said &
-	server=$!
-	while [ ! -e ready ]; do
-		kill -0 $server 2>/dev/null || break
-		sleep 0.1
-	done
-	if [ ! -e ready ]; then
-		wait $server || [ $? != 77 ] || skip "$(tail -n 1 said)"
-		cat said
-		return 1
-	fi
-	URL=$(cat ready)
+	await_server $! ready said
 	export S3_USER=ada S3_SECRET=secret-of-ada AWS_ACCESS_KEY_ID=ada AWS_SECRET_ACCESS_KEY=secret-of-ada
 }
 
