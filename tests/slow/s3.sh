@@ -166,7 +166,7 @@ test_data_in_minio() {
 	with_service minio
 	assert_data_comes_back
 	# It sees damage itself, and breaks its answer off.
-	find ../s3/lab/with/data/packs -type f -size +10M | while read -r part; do
+	find ../s3/lab/with/data/packs -type f -size +4M | while read -r part; do
 		printf x | dd of="$part" bs=1 seek=5000000 conv=notrunc status=none
 	done
 	revfs -q cache clear
