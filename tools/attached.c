@@ -1,0 +1,40 @@
+#include "tools/attached.h"
+
+#include <errno.h>
+
+#include "tools/fail.h"
+#include "tools/shown.h"
+
+int attached_check_mounted(const struct attachment *attachment)
+{
+	int answer = attachment_is_mounted(attachment);
+	const char *path = shown(attachment->path);
+
+	if (answer < 0 && answer != -ENOTCONN)
+		return fail(exit_code_of(answer), "cannot see what is mounted at '%s': %s", path, error_text(answer));
+	if (answer != 1)
+		return fail(
+		    EXIT_REFUSED,
+		    "'%s' is attached, and not mounted here now: 'revfs attach %s' brings it back with all that "
+		    "was changed",
+		    path, path);
+	return EXIT_DONE;
+}
+
+int attached_unreadable(const struct attachment *attachment, int error)
+{
+	const char *path = shown(attachment->path);
+
+	if (error == -ENOENT || error == -ENOTDIR)
+		return fail(EXIT_REFUSED,
+		            "the folder '%s/upper', which has what was changed in '%s', is gone: 'revfs detach -f %s' "
+		            "gives that up",
+		            shown(attachment->folder), path, path);
+	if (error == -EPERM)
+		return fail(
+		    EXIT_REFUSED,
+		    "'%s' was attached by root, and nobody else can see what was deleted there: run this as root",
+		    path);
+	return fail(exit_code_of(error), "cannot read '%s/upper', which has what was changed in '%s': %s",
+	            shown(attachment->folder), path, error_text(error));
+}
