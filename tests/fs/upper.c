@@ -578,24 +578,11 @@ static void what_is_cancelled_ends(void **state)
 	assert_int_equal(upper_snapshot(&w.run, &upper, &r), -EINTR);
 }
 
-/* Change what lies in `merged` at random. */
-static void change_merged(uint64_t *random, unsigned count)
-{
-	int fd = openat(w.top, "merged", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (count--) {
-		struct change change = change_random(random);
-
-		change_apply(fd, &change);
-	}
-	close(fd);
-}
-
 /* A random base, and `merged` equal to it. */
 static struct pointer random_base(uint64_t *random)
 {
 	scratch_sh("rm -rf base merged upper work mnt && mkdir merged upper work mnt");
-	change_merged(random, 150);
+	change_folder(w.top, "merged", random, 150);
 	scratch_sh("cp -a merged base");
 	return dataset_world_record(&w, "base", NULL);
 }
@@ -644,7 +631,7 @@ static void random_uppers(enum layer_dialect d)
 
 		for (unsigned round = 0; round < 3; round++) {
 			scratch_sh("rm -rf upper && mkdir upper");
-			change_merged(&random, 20);
+			change_folder(w.top, "merged", &random, 20);
 			upper_write(d, base_path, merged, upper, &random);
 			old = assert_as_merged(&base, seed % 3 ? &old : NULL);
 		}
