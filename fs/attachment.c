@@ -337,22 +337,56 @@ int attachment_write(const char *git_dir, const struct attachment *attachment)
 	return error;
 }
 
+static int open_own(const char *git_dir, const struct attachment *attachment)
+{
+	const struct io *io = io_system();
+	int folder = open_folder(git_dir, false), own;
+
+	if (folder < 0)
+		return folder;
+	own = io_open(io, folder, attachment->name, O_RDONLY | O_DIRECTORY, 0);
+	io_close(io, folder);
+	return own;
+}
+
+static int forget_file(void *arg, const char *name)
+{
+	const int *own = arg;
+
+	if (strcmp(name, RECORD) && unlinkat(*own, name, 0) && errno != ENOENT && errno != EISDIR && errno != EPERM)
+		return -errno;
+	return 0;
+}
+
+int attachment_forget(const char *git_dir, const struct attachment *attachment)
+{
+	const struct io *io = io_system();
+	int own = open_own(git_dir, attachment), error;
+
+	if (own < 0)
+		return own == -ENOENT ? 0 : own;
+	error = io_list(io, own, ".", forget_file, &own);
+	io_close(io, own);
+	return error;
+}
+
 int attachment_remove(const char *git_dir, const struct attachment *attachment)
 {
 	const struct io *io = io_system();
-	int folder = open_folder(git_dir, false), own, error;
+	int error = attachment_forget(git_dir, attachment), folder = open_folder(git_dir, false);
+	int own = open_own(git_dir, attachment);
 
-	if (folder < 0)
-		return folder == -ENOENT ? 0 : folder;
-	own = io_open(io, folder, attachment->name, O_RDONLY | O_DIRECTORY, 0);
-	error = own < 0 ? own : io_unlink(io, own, RECORD);
-	if (!error || error == -ENOENT)
-		error = own < 0 ? 0 : io_fsync_dir(io, own, ".");
+	if (!error && own >= 0)
+		error = io_unlink(io, own, RECORD);
+	if (error == -ENOENT)
+		error = 0;
+	if (!error && own >= 0)
+		error = io_fsync(io, own);
 	io_close(io, own);
-	if (!error && unlinkat(folder, attachment->name, AT_REMOVEDIR) && errno != ENOENT)
+	if (!error && folder >= 0 && unlinkat(folder, attachment->name, AT_REMOVEDIR) && errno != ENOENT)
 		error = -errno;
-	if (!error)
-		error = io_fsync_dir(io, folder, ".");
+	if (!error && folder >= 0)
+		error = io_fsync(io, folder);
 	io_close(io, folder);
 	return error;
 }

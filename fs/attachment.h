@@ -62,7 +62,10 @@ void attachment_name(const char *worktree, const char *path, char name[ATTACHMEN
  * GIT_DIR is made.  0; -EINVAL for one that would not be read; -errno. */
 int attachment_write(const char *git_dir, const struct attachment *attachment);
 
-/* Remove its record, then its folder below GIT_DIR.  UPPER and WORK must be gone.  0 or -errno. */
+/* Remove what lies beside its record and tells of the upper folder as it is now (fs/attached.h).  0 or -errno. */
+int attachment_forget(const char *git_dir, const struct attachment *attachment);
+
+/* Remove this and its record, then its folder below GIT_DIR.  UPPER and WORK must be gone.  0 or -errno. */
 int attachment_remove(const char *git_dir, const struct attachment *attachment);
 
 /*
