@@ -25,6 +25,28 @@ int attached_check_mounted(const struct attachment *attachment)
 	return EXIT_DONE;
 }
 
+int attached_refuse_checkout(const struct worktree *wt, const struct attachment *attachment, bool named)
+{
+	const char *path = shown(attachment->path);
+	struct attached attached;
+	struct pointer pointer;
+	bool in_step = false;
+
+	if (!named && !attached_open(wt->io, repo_common_dir(wt->repo), attachment, &attached)) {
+		int error = worktree_pointer(wt, attachment->path, &pointer, NULL, NULL);
+
+		in_step = error == -ENOENT || (!error && instep_names(&attached.record, &pointer.root));
+		attached_close(wt->io, &attached);
+	}
+	if (in_step)
+		return EXIT_DONE;
+	return fail(
+	    EXIT_REFUSED,
+	    "'%s' is attached, and checkout does not write there: 'revfs attach %s' lets it follow its pointer, "
+	    "'revfs detach %s' makes it a plain folder again",
+	    path, path, path);
+}
+
 int attached_unreadable(const struct attachment *attachment, int error)
 {
 	const char *path = shown(attachment->path);

@@ -14,6 +14,9 @@
 /* Refuse ATTACHMENT where its overlay is not mounted, or died: what was changed is not to be seen. */
 int attached_check_mounted(const struct attachment *attachment);
 
+/* Refuse to check it out, unless nobody NAMED it and it is in step with its pointer, so that there is nothing to do. */
+int attached_refuse_checkout(const struct worktree *wt, const struct attachment *attachment, bool named);
+
 /* ERROR met its upper folder, or what lies beside its record. */
 int attached_unreadable(const struct attachment *attachment, int error);
 
