@@ -109,7 +109,6 @@ static int look_at_attached(struct status *s, struct status_row *row, const stru
 	bool in_step;
 	int status, error = attached_open(io_system(), repo_common_dir(s->session.repo), attachment, &attached);
 
-	row->attached = attachment_is_mounted(attachment) == 1 ? STATUS_MOUNTED : STATUS_NOT_MOUNTED;
 	if (error)
 		return attached_unreadable(attachment, error);
 	in_step = instep_names(&attached.record, &row->pointer.root);
@@ -124,11 +123,9 @@ static int look_at_attached(struct status *s, struct status_row *row, const stru
 	return status;
 }
 
-static int look(struct status *s, struct status_row *row)
+static int look(struct status *s, struct status_row *row, const struct attachment *attachment)
 {
 	const struct work_dataset *d = row->dataset;
-	const struct attachment *attachment =
-	    attachments_find(&s->attachments, repo_work_tree(s->session.repo), d->path);
 	enum work_kind kind;
 	int error;
 
@@ -155,9 +152,12 @@ static int look(struct status *s, struct status_row *row)
 static int examine(struct status *s, struct status_row *row)
 {
 	const char *path = row->dataset->path;
+	const struct attachment *attachment = attachments_find(&s->attachments, repo_work_tree(s->session.repo), path);
 	struct pointer head;
 	int error = worktree_pointer(&s->wt, path, &row->pointer, &row->line, &row->why);
 
+	if (attachment)
+		row->attached = attachment_is_mounted(attachment) == 1 ? STATUS_MOUNTED : STATUS_NOT_MOUNTED;
 	if (error == -ENOENT) {
 		row->state = STATUS_POINTER_MISSING;
 	} else if (error == -EINVAL || error == -ELOOP) {
@@ -171,7 +171,7 @@ static int examine(struct status *s, struct status_row *row)
 		row->committed = s->has_tree && !dataset_find(s->session.repo, &s->tree, path, &head) &&
 		                 head.is_file == row->pointer.is_file && id_equal(&head.root, &row->pointer.root);
 		s->holds_data |= s->session.store && store_has_root(s->session.store, &row->pointer.root) == 0;
-		return look(s, row);
+		return look(s, row, attachment);
 	}
 	return EXIT_DONE;
 }
@@ -304,6 +304,37 @@ static int examine_all(struct status *s, char *const *named, size_t named_count)
 	return EXIT_DONE;
 }
 
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(((const struct work_dataset *)a)->path, ((const struct work_dataset *)b)->path);
+}
+
+/* What is attached and no dataset of the work tree any more, as after `git switch`, is told of, too. */
+static int add_attached(struct status *s)
+{
+	const char *top = repo_work_tree(s->session.repo);
+	struct work_dataset *datasets =
+	    reallocarray(s->datasets, s->count + s->attachments.count + 1, sizeof(*datasets));
+	size_t known = s->count;
+
+	if (!datasets)
+		return -ENOMEM;
+	s->datasets = datasets;
+	for (size_t i = 0; i < s->attachments.count; i++) {
+		const struct attachment *a = &s->attachments.items[i];
+		const struct work_dataset key = {.path = a->path};
+
+		if (strcmp(a->worktree, top) || bsearch(&key, datasets, known, sizeof(key), compare_paths))
+			continue;
+		datasets[s->count] = (struct work_dataset){.path = strdup(a->path)};
+		if (!datasets[s->count].path)
+			return -ENOMEM;
+		s->count++;
+	}
+	qsort(datasets, s->count, sizeof(*datasets), compare_paths);
+	return 0;
+}
+
 static int open_all(struct status *s)
 {
 	const char *const *patterns;
@@ -330,6 +361,8 @@ static int open_all(struct status *s)
 	if (error)
 		return fail(exit_code_of(error), "cannot read what is attached: %s", error_text(error));
 	error = worktree_datasets(&s->wt, &s->datasets, &s->count);
+	if (!error)
+		error = add_attached(s);
 	if (error)
 		return fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error));
 	return EXIT_DONE;

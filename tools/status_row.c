@@ -55,6 +55,16 @@ static void print_pointer_changed(const struct status_row *row, const char *path
 	}
 }
 
+static void print_pointer_missing(const struct status_row *row, const char *path)
+{
+	if (row->attached && !row->dataset->indexed)
+		printf("no dataset of this revision ('revfs detach %s')", path);
+	else
+		printf("the pointer file is gone ('git checkout HEAD -- %s" POINTER_SUFFIX
+		       "', or 'git rm %s" POINTER_SUFFIX "')",
+		       path, path);
+}
+
 static void print_attached(const struct status_row *row, const char *path)
 {
 	if (row->attached == STATUS_MOUNTED)
@@ -91,9 +101,7 @@ void status_row_print(const struct status_row *row)
 		print_pointer_changed(row, path);
 		break;
 	case STATUS_POINTER_MISSING:
-		printf("the pointer file is gone ('git checkout HEAD -- %s" POINTER_SUFFIX
-		       "', or 'git rm %s" POINTER_SUFFIX "')",
-		       path, path);
+		print_pointer_missing(row, path);
 		break;
 	case STATUS_CONFLICT:
 		printf("%s" POINTER_SUFFIX ", line %u: %s", path, row->line ? row->line : 1, row->why);

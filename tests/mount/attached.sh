@@ -233,6 +233,21 @@ test_another_version_is_not_recorded_over() {
 	END
 }
 
+test_a_revision_without_the_dataset_says_so() {
+	new_attached
+	git checkout -q "$(git rev-list --max-parents=0 HEAD)"
+	[ ! -e data.revfs ]
+	[ -z "$(git status --porcelain)" ]
+	FILTER='/^mounted/d' expect revfs status <<-'END'
+	data: no dataset of this revision ('revfs detach data'); attached
+	END
+	FILTER="$FIGURES" expect revfs snapshot -m nothing </dev/null
+	git checkout -q -
+	FILTER='/^mounted/d' expect revfs status <<-'END'
+	data: unchanged; attached
+	END
+}
+
 test_a_pointer_that_moves_meanwhile_is_kept() {
 	local before
 	new_attached
