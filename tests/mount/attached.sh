@@ -241,7 +241,9 @@ test_a_revision_without_the_dataset_says_so() {
 	FILTER='/^mounted/d' expect revfs status <<-'END'
 	data: no dataset of this revision ('revfs detach data'); attached
 	END
-	FILTER="$FIGURES" expect revfs snapshot -m nothing </dev/null
+	expect revfs snapshot -m nothing <<-'END'
+	nothing changed
+	END
 	git checkout -q -
 	FILTER='/^mounted/d' expect revfs status <<-'END'
 	data: unchanged; attached
