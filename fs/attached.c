@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "fs/tree.h"
+
 static int open_folder(const struct io *io, const char *path)
 {
 	return io_open(io, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
@@ -55,6 +57,25 @@ void attached_close(const struct io *io, struct attached *attached)
 	io_close(io, attached->holder);
 	io_close(io, attached->records);
 	attached->holder = attached->records = -1;
+}
+
+int attached_recorded(struct source *source, const struct attached *attached, struct pointer *pointer)
+{
+	const struct instep *record = &attached->record;
+	struct directory directory = {.id = record->root, .is_root = true};
+	struct totals totals;
+	int error;
+
+	if (!record->has_root)
+		return -ENODATA;
+	if (id_equal(&record->root, &attached->attachment->base.root)) {
+		*pointer = attached->attachment->base;
+		return 0;
+	}
+	error = directory_totals(source, &directory, &totals);
+	if (!error)
+		*pointer = (struct pointer){.root = record->root, .files = totals.files, .bytes = totals.bytes};
+	return error;
 }
 
 void attached_upper(const struct attached *attached, const struct pointer *old, struct upper *upper)

@@ -27,7 +27,11 @@ struct attached {
  */
 int attached_open(const struct io *io, const char *git_dir, const struct attachment *attachment,
                   struct attached *attached);
-void attached_close(const struct io *io, struct attached *attached);
+void attached_close(const struct io *io, struct attached *attached); /* allowed on one that is closed */
+
+/* The pointer of what ATTACHED was last in step with, read from its root page.  0; -ENODATA where that is not known;
+ * errors of source_pin_page(). */
+int attached_recorded(struct source *source, const struct attached *attached, struct pointer *pointer);
 
 /* What upper_snapshot() is to be given; OLD is that of the struct upper.  Borrows from ATTACHED. */
 void attached_upper(const struct attached *attached, const struct pointer *old, struct upper *upper);

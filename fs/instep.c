@@ -109,6 +109,12 @@ void instep_settle(struct instep *record, const struct id *pointer)
 	record->has_replaces = record->is_first = false;
 }
 
+bool instep_names(const struct instep *record, const struct id *pointer)
+{
+	return record->has_root &&
+	       (id_equal(&record->root, pointer) || (record->has_replaces && id_equal(&record->replaces, pointer)));
+}
+
 void instep_begin_checkout(struct instep *record, const struct id *root)
 {
 	struct instep was = *record;

@@ -104,18 +104,13 @@ static int check_pointer(struct snapshot_plan *plan, struct snapshot_item *item)
 	return EXIT_DONE;
 }
 
-static bool names_pointer(const struct instep *r, const struct pointer *pointer)
-{
-	return id_equal(&r->root, &pointer->root) || (r->has_replaces && id_equal(&r->replaces, &pointer->root));
-}
-
 /* What is seen of an attached dataset must be above what the pointer names. */
 static int check_attached_in_step(struct snapshot_plan *plan, struct snapshot_item *item)
 {
 	const struct instep *r = &item->record;
 	const char *path = shown(item->path);
 
-	if (plan->force || !item->has_work || (r->has_root && names_pointer(r, &item->work_pointer)))
+	if (plan->force || !item->has_work || instep_names(r, &item->work_pointer.root))
 		return EXIT_DONE;
 	return fail(EXIT_REFUSED,
 	            "'%s" POINTER_SUFFIX "' is another version than '%s' shows (another branch?): 'revfs attach %s' "
@@ -144,7 +139,7 @@ static int check_in_step(struct snapshot_plan *plan, struct snapshot_item *item)
 		            "'%s" POINTER_SUFFIX "' came without its files, and '%s' was never the same as it: "
 		            "'revfs checkout %s' brings them together, --force records what is there",
 		            path, path, path);
-	if (!names_pointer(r, &item->work_pointer))
+	if (!instep_names(r, &item->work_pointer.root))
 		return fail(EXIT_REFUSED,
 		            "'%s" POINTER_SUFFIX "' changed since '%s' was last the same as it (another branch?): "
 		            "'revfs checkout %s' takes the pointer's files, --force records these",

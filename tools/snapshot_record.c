@@ -1,10 +1,8 @@
 #include "tools/snapshot_record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "fs/checkout.h"
 #include "tools/attached.h"
@@ -93,27 +91,13 @@ static int record_plain(const struct snapshot_record *r, const struct snapshot_r
 	return snapshot_dataset(engine, &dataset, &item->result);
 }
 
-/* What an overlay of fuse-overlayfs has taken may be still in the kernel's memory alone. */
-static int flush(const struct worktree *wt, const char *path)
-{
-	int fd = io_open(wt->io, wt->root, path, O_RDONLY | O_DIRECTORY, 0), error;
-
-	if (fd < 0)
-		return fd;
-	error = syncfs(fd) ? -errno : 0;
-	io_close(wt->io, fd);
-	return error;
-}
-
 static int record_attached(const struct snapshot_record *r, const struct snapshot_run *engine,
                            struct snapshot_item *item, const struct pointer *old)
 {
 	struct upper upper;
-	int error = 0;
+	int error = attached_flush(r->plan->wt, &item->attached);
 
 	attached_upper(&item->attached, old, &upper);
-	if (upper.dialect == LAYER_FUSE)
-		error = flush(r->plan->wt, item->path);
 	return error ? error : upper_snapshot(engine, &upper, &item->result);
 }
 
