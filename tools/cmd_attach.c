@@ -37,7 +37,8 @@ static int take_revision(struct run *run, const char *text, bool sure, bool *tak
 		return fail(EXIT_USAGE,
 		            "'%s' is both a revision and a path: write '%s --' for the revision, '-- %s' for the path",
 		            text, text, text);
-	if (names_path)
+	/* What is neither is rather a path: more of them are typed. */
+	if (!sure && !names_revision)
 		return EXIT_DONE;
 	*taken = true;
 	run->has_revision = true;
@@ -89,13 +90,12 @@ static int check_pointer(struct run *run, const char *path)
 }
 
 /* Of a dataset that is not attached yet. */
-static int do_new(struct run *run, const char *path, bool named)
+static int do_new(struct run *run, const char *path)
 {
 	int status = attaching_base(&run->a, &run->target.commit, run->target.name, path, &run->target.base);
 
 	if (!status && !run->has_revision)
 		status = check_pointer(run, path);
-	(void)named;
 	run->target.path = path;
 	return status ? status : attach_new(&run->a, &run->target);
 }
@@ -118,16 +118,12 @@ static int do_known(struct run *run, const struct attachment *attachment)
 	return status ? status : attach_again(&run->a, attachment, target);
 }
 
-static bool is_meant(const struct run *run, const char *path, bool *exactly)
+static bool is_meant(const struct run *run, const char *path)
 {
-	bool meant = !run->count;
-
-	*exactly = false;
-	for (size_t i = 0; i < run->count; i++) {
-		meant |= attaching_is_meant(path, run->paths[i]);
-		*exactly |= !strcmp(path, run->paths[i]);
-	}
-	return meant;
+	for (size_t i = 0; i < run->count; i++)
+		if (attaching_is_meant(path, run->paths[i]))
+			return true;
+	return !run->count;
 }
 
 /* The paths of all datasets there are, attached or not, sorted; borrowed but for the list. */
@@ -161,12 +157,11 @@ static int do_all(struct run *run)
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
 	for (size_t i = 0; i < count; i++) {
 		const struct attachment *known = attachments_find(&a->known, a->worktree, list[i]);
-		bool exactly;
 		int status;
 
-		if (!is_meant(run, list[i], &exactly))
+		if (!is_meant(run, list[i]))
 			continue;
-		status = known ? do_known(run, known) : do_new(run, list[i], exactly);
+		status = known ? do_known(run, known) : do_new(run, list[i]);
 		outcome_add(&a->outcome, status);
 		if (status > EXIT_SYSTEM)
 			break;

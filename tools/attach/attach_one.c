@@ -232,18 +232,34 @@ static int follow(struct attaching *a, const struct attachment *attachment, cons
 	return move_to(a, attachment, target);
 }
 
+/* Whether what one sees is, but for changes that are in no snapshot, what TARGET has. */
+static int is_at(struct attaching *a, const struct attachment *attachment, const struct attach_target *target, bool *is)
+{
+	struct id root;
+	int error = given_recorded(a, attachment, &root);
+
+	*is = !target->is_gone && id_equal(&attachment->base.root, &target->base.root) &&
+	      id_equal(&root, &target->base.root);
+	return error ? fail(exit_code_of(error), "cannot read what was recorded of '%s': %s", shown(attachment->path),
+	                    error_text(error))
+	             : EXIT_DONE;
+}
+
 int attach_again(struct attaching *a, const struct attachment *attachment, const struct attach_target *target)
 {
 	enum overlay_state state;
 	int status = attaching_below(a), error;
+	bool same = false;
 
+	if (!status)
+		status = is_at(a, attachment, target, &same);
 	if (status)
 		return status;
 	error = overlay_state(attachment, a->below.minor, &state);
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
-	if (target->is_gone || !id_equal(&attachment->base.root, &target->base.root))
+	if (!same)
 		return follow(a, attachment, target, state);
 	if (state != OVERLAY_CURRENT)
 		return bring_back(a, attachment, target, state);

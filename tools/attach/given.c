@@ -167,3 +167,18 @@ int given_find(struct attaching *a, const struct attachment *attachment, struct 
 	given->is_base = given->is_recorded = false;
 	return empty < 0 ? attached_unreadable(attachment, empty) : find_changed(a, attachment, given);
 }
+
+int given_recorded(struct attaching *a, const struct attachment *attachment, struct id *root)
+{
+	struct attached attached;
+	int error = attached_open(io_system(), a->git_dir, attachment, &attached);
+
+	*root = attachment->base.root;
+	/* Without a folder nothing was written, or all of that is gone. */
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	if (attached.record.has_root)
+		*root = attached.record.root;
+	attached_close(io_system(), &attached);
+	return 0;
+}

@@ -20,4 +20,8 @@ struct given {
 /* Find out; reads what changed, and writes nothing.  Prints its own errors; returns 0 or an exit status. */
 int given_find(struct attaching *a, const struct attachment *attachment, struct given *given);
 
+/* What was recorded last of the files that one sees, which is what changes are made to: the base, or a snapshot that
+ * was taken since.  0 or -errno. */
+int given_recorded(struct attaching *a, const struct attachment *attachment, struct id *root);
+
 #endif
