@@ -35,6 +35,8 @@ static int fail_mount(const struct attachment *attachment, int error, const char
 {
 	const char *path = shown(attachment->path), *folder = shown(attachment->folder);
 
+	if (said)
+		return fail(exit_code_of(error), "cannot attach '%s': %s", path, said);
 	switch (-error) {
 	case EINTR:
 		return stop_status();
@@ -61,7 +63,7 @@ static int fail_mount(const struct attachment *attachment, int error, const char
 		            "to a folder with a shorter one",
 		            path, folder);
 	default:
-		return fail(exit_code_of(error), "cannot attach '%s': %s", path, said ? said : error_text(error));
+		return fail(exit_code_of(error), "cannot attach '%s': %s", path, error_text(error));
 	}
 }
 
@@ -75,7 +77,8 @@ static bool may_do_otherwise(int error)
  */
 static int mount_overlay(struct attaching *a, struct attachment *attachment, bool any_dialect, const char *lower)
 {
-	struct overlay_mount request = {.attachment = attachment, .lower = lower, .minor = a->below.minor};
+	struct overlay_mount request = {
+	    .git_dir = a->git_dir, .attachment = attachment, .lower = lower, .minor = a->below.minor};
 	int error, first = 0;
 	char *said = NULL;
 

@@ -255,7 +255,7 @@ int attach_again(struct attaching *a, const struct attachment *attachment, const
 		status = is_at(a, attachment, target, &same);
 	if (status)
 		return status;
-	error = overlay_state(attachment, a->below.minor, &state);
+	error = overlay_state(a->git_dir, attachment, a->below.minor, &state);
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));

@@ -66,7 +66,7 @@ static int drop(struct attaching *a, const struct attachment *attachment)
 int detach_one(struct attaching *a, const struct attachment *attachment, const struct detach_choice *choice)
 {
 	enum overlay_state state;
-	int error = overlay_state(attachment, 0, &state), status = EXIT_DONE;
+	int error = overlay_state(a->git_dir, attachment, 0, &state), status = EXIT_DONE;
 
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
@@ -101,7 +101,7 @@ void detach_end(struct attaching *a)
 	if (attaching_reread(a))
 		return;
 	for (size_t i = 0; i < a->known.count; i++)
-		if (overlay_state(&a->known.items[i], 0, &state) || state != OVERLAY_NONE)
+		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE)
 			return;
 	below_end(a->session.repo);
 }

@@ -140,7 +140,30 @@ static int run_fuse(const char *options, const char *place, char **said)
 	return -EIO;
 }
 
-/* It divides what it is told at commas and colons: folders are told as descriptors that it inherits. */
+/* The path of the file `below`; malloc'ed. */
+static char *note_path(const char *git_dir, const struct attachment *attachment)
+{
+	char *path;
+
+	return asprintf(&path, "%s/" ATTACHMENTS_FOLDER "/%s/below", git_dir, attachment->name) < 0 ? NULL : path;
+}
+
+/* Before it is mounted: what is mounted then has it. */
+static int note(const struct overlay_mount *m)
+{
+	char *path = note_path(m->git_dir, m->attachment), text[16];
+	int error;
+
+	if (!path)
+		return -ENOMEM;
+	snprintf(text, sizeof(text), "%u\n", m->minor);
+	error = io_replace_file(io_system(), AT_FDCWD, m->git_dir, path, text, strlen(text), 0644);
+	free(path);
+	return error;
+}
+
+/* It divides what it is told at commas and colons: folders are told as descriptors that it inherits.  The path of the
+ * upper one it divides again. */
 static int mount_fuse(const struct overlay_mount *m, const char *place, char **said)
 {
 	enum { LOWER, UPPER, WORK, COUNT };
@@ -161,6 +184,8 @@ static int mount_fuse(const struct overlay_mount *m, const char *place, char **s
 		error = -ENOMEM;
 	}
 	if (!error)
+		error = note(m);
+	if (!error)
 		error = run_fuse(options, place, said);
 	free(options);
 	for (size_t i = 0; i < COUNT; i++) {
@@ -179,7 +204,11 @@ int overlay_mount(const struct overlay_mount *request, char **said)
 	*said = NULL;
 	if (!place)
 		return -ENOMEM;
-	if (request->attachment->dialect == LAYER_FUSE)
+	if (request->attachment->dialect == LAYER_FUSE && strchr(request->attachment->folder, ':')) {
+		*said = strdup("fuse-overlayfs takes no colon in the path of the folder for what is written; set "
+		               "revfs.attachDir to one without");
+		error = -EINVAL;
+	} else if (request->attachment->dialect == LAYER_FUSE)
 		error = mount_fuse(request, place, said);
 	else
 		error = mount_kernel(request, place);
@@ -204,36 +233,35 @@ static int search_each(void *arg, const struct mountpoint *mountpoint)
 	return 0;
 }
 
-/* Whether the fuse-overlayfs at PLACE reaches what is below it. */
-static bool answers(const char *place)
+/* Whether the file `below` has that number. */
+static bool is_noted(const char *git_dir, const struct attachment *attachment, unsigned minor)
 {
-	struct stat st;
-	uint64_t salt;
-	char *path;
-	bool answer;
+	char *path = note_path(git_dir, attachment), want[16];
+	void *text = NULL;
+	size_t len;
+	bool is;
 
-	io_random(io_system(), &salt, sizeof(salt));
-	if (asprintf(&path, "%s/.revfs-%016llx", place, (unsigned long long)salt) < 0)
-		return false;
-	answer = !lstat(path, &st) || errno == ENOENT;
+	snprintf(want, sizeof(want), "%u\n", minor);
+	is = path && !io_read_file(io_system(), AT_FDCWD, path, sizeof(want), &text, &len) && !strcmp(text, want);
+	free(text);
 	free(path);
-	return answer;
+	return is;
 }
 
-int overlay_state(const struct attachment *attachment, unsigned minor, enum overlay_state *state)
+int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state)
 {
 	struct search s = {.place = attachment_place(attachment)};
 	int answer = s.place ? attachment_is_mounted(attachment) : -ENOMEM;
 
 	*state = answer == 1 || answer == -ENOTCONN ? OVERLAY_STALE : OVERLAY_NONE;
 	if (answer == 1 && minor && attachment->dialect == LAYER_FUSE) {
-		*state = answers(s.place) ? OVERLAY_CURRENT : OVERLAY_STALE;
+		s.is_above = is_noted(git_dir, attachment, minor);
 	} else if (answer == 1 && minor) {
 		snprintf(s.source, sizeof(s.source), SOURCE "%u", minor);
 		answer = mountpoint_each(search_each, &s);
-		if (!answer && s.is_above)
-			*state = OVERLAY_CURRENT;
 	}
+	if (s.is_above)
+		*state = OVERLAY_CURRENT;
 	free((char *)s.place);
 	return answer < 0 && answer != -ENOTCONN ? answer : 0;
 }

@@ -2,8 +2,8 @@
  * Overlays: mounting them, taking them away, and whether one that stands is above the mount of today.
  *
  * The kernel's overlayfs is told by its source, `revfs:MINOR`, which mount it was put above: MINOR is that of the
- * mount's st_dev, which nothing else gets while the overlay stands.  fuse-overlayfs takes no such name, and is asked
- * for something that is not there.
+ * mount's st_dev, which nothing else gets while the overlay stands.  fuse-overlayfs takes no such name: the number
+ * stands in a file `below` beside the record.
  */
 #ifndef TOOLS_OVERLAY_MOUNT_H
 #define TOOLS_OVERLAY_MOUNT_H
@@ -11,6 +11,7 @@
 #include "fs/attachment.h"
 
 struct overlay_mount {
+	const char *git_dir;                 /* the common one */
 	const struct attachment *attachment; /* its dialect says which; its place and folders are there */
 	const char *lower;                   /* absolute */
 	unsigned minor;                      /* of the mount that LOWER is in */
@@ -29,8 +30,9 @@ enum overlay_state {
 	OVERLAY_STALE,   /* it is mounted, above one that is gone */
 };
 
-/* How ATTACHMENT's overlay stands to the mount with MINOR (0: there is none).  0 or -errno. */
-int overlay_state(const struct attachment *attachment, unsigned minor, enum overlay_state *state);
+/* How the overlay of ATTACHMENT, whose record is below GIT_DIR, stands to the mount with MINOR (0: there is none).  0
+ * or -errno. */
+int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state);
 
 /* Take away the uppermost mount at PLACE, not lazily; one that is in use is tried for a second.  0; -EBUSY; -EINTR;
  * -errno. */
