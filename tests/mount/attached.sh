@@ -512,7 +512,7 @@ test_hooks_let_it_follow() {
 	[ "$(cat data/new)" = new ]
 	# What is in no snapshot stays.
 	echo more >data/more
-	git switch -q main~2 2>../said || true
+	git switch -q --detach main~2 2>../said || true
 	grep -q "data" ../said
 	[ "$(cat data/more)" = more ]
 	[ "$(cat data/new)" = new ]
