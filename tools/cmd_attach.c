@@ -18,6 +18,7 @@ struct run {
 	struct attaching a;
 	struct attach_target target; /* of the dataset in the works */
 	bool has_revision;
+	bool follow; /* what is attached already, and nothing else */
 	char **paths; /* that were named, from the root of the work tree; NULL-terminated */
 	size_t count;
 };
@@ -159,7 +160,7 @@ static int do_all(struct run *run)
 		const struct attachment *known = attachments_find(&a->known, a->worktree, list[i]);
 		int status;
 
-		if (!is_meant(run, list[i]))
+		if (!is_meant(run, list[i]) || (run->follow && !known))
 			continue;
 		status = known ? do_known(run, known) : do_new(run, list[i]);
 		outcome_add(&a->outcome, status);
@@ -201,10 +202,11 @@ static void name_unmet(struct run *run)
 
 static int run_all(struct run *run, int argc, char **argv)
 {
+	static const struct option options[] = {{"follow", no_argument, NULL, COMMAND_LONG}, {0}};
 	int split = range_split(argc, argv), status;
 
-	while (command_option_shared(&command_attach, split, argv, "", NULL, COMMAND_JSON, NULL) != -1)
-		;
+	while (command_option_shared(&command_attach, split, argv, "", options, COMMAND_JSON, NULL) != -1)
+		run->follow = true;
 	stop_catch();
 	status = attaching_open(&run->a);
 	if (!status)
@@ -239,6 +241,6 @@ static int run(int argc, char **argv)
 const struct command command_attach = {
     .name = "attach",
     .run = run,
-    .usage = "revfs attach [--json] [REV] [--] [PATH...]",
+    .usage = "revfs attach [--follow] [--json] [REV] [--] [PATH...]",
     .summary = "show datasets in place at once, to be read and written",
 };

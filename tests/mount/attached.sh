@@ -483,6 +483,41 @@ test_without_roots_rights() {
 	run_as_user script
 }
 
+# What git runs of `revfs install`: attached datasets follow, those with changes and those that are not attached do not.
+test_hooks_let_it_follow() {
+	new_attached
+	revfs -q install
+	mkdir plain
+	echo plain >plain/file
+	revfs -q snapshot -m plain plain >/dev/null
+	rm -r plain
+	git switch -q -c old HEAD~2
+	[ ! -e data/deep/gone ]
+	git switch -q main
+	[ "$(cat data/deep/gone)" = gone ]
+	[ ! -e plain ]
+	# A snapshot of another branch comes with a merge.
+	git switch -q -c other
+	echo new >data/new
+	tick
+	revfs -q snapshot -m new data >/dev/null
+	git switch -q main
+	[ ! -e data/new ]
+	git merge -q other
+	[ "$(cat data/new)" = new ]
+	# And with a rebase.
+	git switch -q old
+	new_commit aside
+	git rebase -q main
+	[ "$(cat data/new)" = new ]
+	# What is in no snapshot stays.
+	echo more >data/more
+	git switch -q --detach main~2 2>../said || true
+	grep -q "data" ../said
+	[ "$(cat data/more)" = more ]
+	[ "$(cat data/new)" = new ]
+}
+
 # Each its own upper folder, above another revision.
 test_two_worktrees_are_recorded_apart() {
 	new_attached
