@@ -8,6 +8,7 @@
 #include "fs/dataset.h"
 #include "tools/attach/attach_one.h"
 #include "tools/attach/detach_one.h"
+#include "tools/attach/given.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/range.h"
@@ -18,7 +19,7 @@ struct run {
 	struct attaching a;
 	struct attach_target target; /* of the dataset in the works */
 	bool has_revision;
-	bool follow; /* what is attached already, and nothing else */
+	bool follow;  /* what is attached already, and nothing else */
 	char **paths; /* that were named, from the root of the work tree; NULL-terminated */
 	size_t count;
 };
@@ -101,6 +102,17 @@ static int do_new(struct run *run, const char *path)
 	return status ? status : attach_new(&run->a, &run->target);
 }
 
+/* Whether what was recorded last of it is what the pointer file says, and not committed yet: HEAD is behind it. */
+static bool is_staged(struct run *run, const struct attachment *attachment)
+{
+	struct pointer pointer;
+	struct id recorded;
+
+	return !worktree_pointer(&run->a.wt, attachment->path, &pointer, NULL, NULL) &&
+	       (run->target.is_gone || !id_equal(&pointer.root, &run->target.base.root)) &&
+	       !given_recorded(&run->a, attachment, &recorded) && id_equal(&recorded, &pointer.root);
+}
+
 /* Whether the commit has a directory there; *IS_GONE where it has no such dataset. */
 static int do_known(struct run *run, const struct attachment *attachment)
 {
@@ -116,6 +128,7 @@ static int do_known(struct run *run, const struct attachment *attachment)
 	target->is_gone = error == -ENOENT || error == -ENOTDIR || (!error && target->base.is_file);
 	if (error && !target->is_gone)
 		status = attaching_base(&run->a, &target->commit, target->name, attachment->path, &target->base);
+	target->stays = !run->has_revision && is_staged(run, attachment);
 	return status ? status : attach_again(&run->a, attachment, target);
 }
 
@@ -202,11 +215,15 @@ static void name_unmet(struct run *run)
 
 static int run_all(struct run *run, int argc, char **argv)
 {
-	static const struct option options[] = {{"follow", no_argument, NULL, COMMAND_LONG}, {0}};
-	int split = range_split(argc, argv), status;
+	enum { FOLLOW = COMMAND_LONG, REBASE };
+	static const struct option options[] = {
+	    {"follow", no_argument, NULL, FOLLOW}, {"rebase", no_argument, NULL, REBASE}, {0}};
+	int split = range_split(argc, argv), option, status;
 
-	while (command_option_shared(&command_attach, split, argv, "", options, COMMAND_JSON, NULL) != -1)
-		run->follow = true;
+	while ((option = command_option_shared(&command_attach, split, argv, "", options, COMMAND_JSON, NULL)) != -1) {
+		run->follow |= option == FOLLOW;
+		run->target.rebase |= option == REBASE;
+	}
 	stop_catch();
 	status = attaching_open(&run->a);
 	if (!status)
@@ -241,6 +258,6 @@ static int run(int argc, char **argv)
 const struct command command_attach = {
     .name = "attach",
     .run = run,
-    .usage = "revfs attach [--follow] [--json] [REV] [--] [PATH...]",
+    .usage = "revfs attach [--follow] [--rebase] [--json] [REV] [--] [PATH...]",
     .summary = "show datasets in place at once, to be read and written",
 };

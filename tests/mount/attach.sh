@@ -274,6 +274,108 @@ test_one_that_the_branch_does_not_have_goes() {
 	[ "$(cat data/mine)" = mine ]
 }
 
+# A clone at v2, attached, whose HEAD goes back to v1, where a is other and two is not there; with SCRIPT run before that.
+moved() {
+	new_clone
+	new_version
+	revfs -q attach
+	eval "$1"
+	git switch -q --detach v1
+}
+
+is_rebased() {
+	expect revfs attach --rebase <<-END
+	data: now, with what was changed, at $(git rev-parse v1 | cut -c -12) (4 files, 3.8 KiB)
+	END
+	expect revfs attach <<-END
+	data: attached already
+	END
+}
+
+test_changes_are_carried_over() {
+	moved 'echo mine >data/mine; echo mine >>data/numbers; rm data/sub/b; mkdir data/folder; echo in >data/folder/in'
+	is_rebased
+	[ "$(cat data/mine data/a data/folder/in)" = "$(printf 'mine\na\nin')" ]
+	[ "$(tail -n 1 data/numbers)" = mine ] && [ ! -e data/two ] && [ ! -e data/sub/b ] && [ -d data/sub ]
+	git switch -q -c mine
+	revfs snapshot -m mine | sed 1q >../said
+	[ "$(cat ../said)" = 'data: 2 added, 1 modified, 1 deleted' ]
+	revfs -q detach
+	nothing_is_left
+}
+
+test_what_was_only_opened_is_no_change() {
+	moved 'touch data/a data/two; echo mine >data/mine'
+	is_rebased
+	[ "$(cat data/mine data/a)" = "$(printf 'mine\na')" ] && [ ! -e data/two ]
+	revfs -q detach -f
+	nothing_is_left
+}
+
+test_what_both_changed_is_a_conflict() {
+	moved 'echo mine >data/a; echo mine >data/mine'
+	expect revfs attach --rebase <<-END
+	--- stderr
+	revfs: conflict in 'data/a': ours has a file of 5 bytes, theirs has a file of 2 bytes
+	revfs: 'data' is left as it was: undo your side of it, or let git merge: 'git switch' back, and 'revfs snapshot'
+	--- status 1
+	END
+	[ "$(cat data/a data/mine data/two)" = "$(printf 'mine\nmine\ntwo')" ]
+	echo two >data/a
+	is_rebased
+	[ "$(cat data/a data/mine)" = "$(printf 'a\nmine')" ] && [ ! -e data/two ]
+	# One that is in use is named before anything is changed.
+	git switch -q --detach v2
+	exec 9<data/mine
+	expect revfs attach --rebase <<-END
+	--- stderr
+	revfs: cannot remount 'data': it is in use; 'fuser -vm data' tells by whom
+	--- status 9
+	END
+	exec 9<&-
+	[ "$(cat data/a data/mine)" = "$(printf 'a\nmine')" ]
+}
+
+test_a_folder_that_hides_what_changed_is_a_conflict() {
+	moved 'rm -r data/sub; mkdir data/sub; echo b >data/sub/b; echo mine >data/sub/mine'
+	git switch -q -c other
+	revfs -q detach -f
+	revfs -q attach
+	echo deep >data/sub/deep
+	revfs -q snapshot -m deep >/dev/null
+	revfs -q detach
+	git switch -q --detach v1
+	revfs -q attach
+	rm -r data/sub
+	mkdir data/sub
+	echo b >data/sub/b
+	echo mine >data/sub/mine
+	git switch -q other
+	expect revfs attach --rebase <<-END
+	--- stderr
+	revfs: conflict in 'data/sub/deep': it cannot be carried over by itself
+	--- status 1
+	END
+}
+
+test_a_snapshot_that_is_not_committed_stays() {
+	new_clone
+	revfs -q attach
+	echo staged >data/a
+	revfs -q snapshot --no-commit >/dev/null
+	expect revfs attach <<-END
+	data: attached already
+	END
+	break_it unmount
+	revfs -q attach
+	[ "$(cat data/a)" = staged ]
+	git commit -q -m staged
+	expect revfs attach <<-END
+	data: now at $(git rev-parse HEAD | cut -c -12) (4 files, 3.8 KiB)
+	END
+	[ "$(cat data/a)" = staged ]
+}
+
 test_worktrees_stand_on_two_versions_at_once() {
 	new_clone
 	new_version

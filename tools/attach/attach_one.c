@@ -8,6 +8,7 @@
 
 #include "fs/ignore_line.h"
 #include "tools/attach/above.h"
+#include "tools/attach/attach_rebase.h"
 #include "tools/attach/cover.h"
 #include "tools/attach/detach_one.h"
 #include "tools/attach/given.h"
@@ -137,7 +138,7 @@ static int bring_back(struct attaching *a, const struct attachment *attachment, 
 	bool made_place;
 
 	if (state == OVERLAY_STALE)
-		status = above_take(attachment, "bring back");
+		status = above_take(attachment, "remount");
 	if (!status)
 		status = cover_check(a, now.path, &made_place);
 	if (status)
@@ -153,12 +154,24 @@ static int bring_back(struct attaching *a, const struct attachment *attachment, 
 	return status;
 }
 
+/* Put NOW, whose place is free, where it belongs. */
+static int put_now(struct attaching *a, struct attachment *now, bool any_dialect, const char *how)
+{
+	bool made_place;
+	int status = cover_check(a, now->path, &made_place);
+
+	if (!status)
+		status = above_put(a, now, any_dialect);
+	if (!status)
+		tell_attached(a, now, how);
+	return status;
+}
+
 /* All that was changed is in a snapshot, and nothing is mounted: let go of it, and stand on the target. */
 static int move_to(struct attaching *a, const struct attachment *attachment, const struct attach_target *target)
 {
 	struct attachment now = *attachment;
-	int error = upper_folder_drop(now.folder), status;
-	bool made_place;
+	int error = upper_folder_drop(now.folder);
 
 	if (!error)
 		error = attachment_forget(a->git_dir, &now);
@@ -169,12 +182,7 @@ static int move_to(struct attaching *a, const struct attachment *attachment, con
 	if (error)
 		return fail(exit_code_of(error), "cannot bring '%s' to %s: %s", shown(now.path), target->name,
 		            error_text(error));
-	status = cover_check(a, now.path, &made_place);
-	if (!status)
-		status = above_put(a, &now, true);
-	if (!status)
-		tell_attached(a, &now, "now");
-	return status;
+	return put_now(a, &now, true, "now");
 }
 
 static int report_older(const struct attachment *attachment, const struct attach_target *target)
@@ -193,12 +201,39 @@ static int report_older(const struct attachment *attachment, const struct attach
 	            path, target->name, path);
 }
 
+/* What was changed is put above the target, where nothing stands against it; else all is as it was. */
+static int carry_over(struct attaching *a, const struct attachment *attachment, const struct attach_target *target,
+                      enum overlay_state state)
+{
+	struct attachment now = *attachment;
+	const struct attach_rebase request = {
+	    .attachment = attachment, .now = &now, .name = target->name, .is_mounted = state != OVERLAY_NONE};
+	bool taken;
+	int status;
+
+	now.commit = target->commit;
+	now.base = target->base;
+	status = attach_rebase(a, &request, &taken);
+	if (!status)
+		return put_now(a, &now, false, "now, with what was changed,");
+	if (taken) {
+		now = *attachment;
+		put_now(a, &now, false, "attached again, with what was changed,");
+	} else if (state == OVERLAY_STALE && status <= EXIT_SYSTEM) {
+		bring_back(a, attachment, target, state);
+	}
+	return status;
+}
+
 /* What was changed stays: it is brought back where it is not there. */
 static int stay(struct attaching *a, const struct attachment *attachment, const struct attach_target *target,
                 enum overlay_state state)
 {
-	int status = state == OVERLAY_CURRENT ? EXIT_DONE : bring_back(a, attachment, target, state);
+	int status;
 
+	if (target->rebase && !target->is_gone)
+		return carry_over(a, attachment, target, state);
+	status = state == OVERLAY_CURRENT ? EXIT_DONE : bring_back(a, attachment, target, state);
 	return status ? status : report_older(attachment, target);
 }
 
@@ -220,7 +255,7 @@ static int follow(struct attaching *a, const struct attachment *attachment, cons
 	if (target->is_gone)
 		return detach_one(a, attachment, &(struct detach_choice){.force = false});
 	if (state != OVERLAY_NONE) {
-		status = above_take(attachment, "bring to another version");
+		status = above_take(attachment, "remount");
 		/* Nobody writes from here on: what came since it was looked at counts. */
 		if (!status)
 			status = given_find(a, attachment, &given);
@@ -259,7 +294,7 @@ int attach_again(struct attaching *a, const struct attachment *attachment, const
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
-	if (!same)
+	if (!same && !target->stays)
 		return follow(a, attachment, target, state);
 	if (state != OVERLAY_CURRENT)
 		return bring_back(a, attachment, target, state);
