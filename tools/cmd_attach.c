@@ -18,7 +18,7 @@ struct run {
 	struct attaching a;
 	struct attach_target target; /* of the dataset in the works */
 	bool has_revision;
-	bool follow; /* what is attached already, and nothing else */
+	bool follow;  /* what is attached already, and nothing else */
 	char **paths; /* that were named, from the root of the work tree; NULL-terminated */
 	size_t count;
 };
