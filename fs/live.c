@@ -159,7 +159,7 @@ static int take_all_attached(struct live *l)
 	if (r)
 		return blame(l, r, "what is attached");
 	if (attachments.damaged)
-		r = blame(l, -EBADMSG, "a record of what is attached ('revfs attach' names it)");
+		r = blame(l, -EBADMSG, "a record in '%s/" ATTACHMENTS_FOLDER "'", repo_common_dir(l->repo));
 	for (size_t i = 0; !r && i < attachments.count; i++)
 		r = take_attached(l, &attachments.items[i]);
 	attachments_release(&attachments);

@@ -112,6 +112,12 @@ static int check_attached_in_step(struct snapshot_plan *plan, struct snapshot_it
 
 	if (plan->force || !item->has_work || instep_names(r, &item->work_pointer.root))
 		return EXIT_DONE;
+	if (item->unmerged)
+		return fail(EXIT_REFUSED,
+		            "'%s" POINTER_SUFFIX
+		            "' has what was merged, and '%s', which is attached, does not show it: "
+		            "'revfs detach %s', then 'revfs checkout %s' bring it",
+		            path, path, path, path);
 	return fail(EXIT_REFUSED,
 	            "'%s" POINTER_SUFFIX "' is another version than '%s' shows (another branch?): 'revfs attach %s' "
 	            "follows it where nothing was changed, with --rebase carries changes over, and 'revfs snapshot "

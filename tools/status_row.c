@@ -43,16 +43,32 @@ bool status_row_is_unmerged(const struct status_row *row)
 	return row->dataset->unmerged && row->state <= STATUS_POINTER_CHANGED;
 }
 
+/* What lets an attached dataset show what the pointer says: that follows commits alone. */
+static void print_way_to_pointer(const struct status_row *row, const char *path)
+{
+	if (row->dataset->unmerged)
+		printf(" ('revfs detach %s', then 'revfs checkout %s')", path, path);
+	else if (!row->committed)
+		printf(" ('git commit', then 'revfs attach %s%s')", status_row_has_changes(row) ? "--rebase " : "",
+		       path);
+	else if (status_row_has_changes(row))
+		printf(" ('revfs attach --rebase %s')", path);
+	else
+		printf(" ('revfs attach %s' follows it)", path);
+}
+
 static void print_pointer_changed(const struct status_row *row, const char *path)
 {
-	if (row->attached == STATUS_NOT_ATTACHED) {
+	if (!row->attached) {
 		printf("the pointer changed since ('revfs checkout %s', or 'revfs snapshot --force %s')", path, path);
-	} else if (status_row_has_changes(row)) {
-		print_counts(row);
-		printf(", based on another version than the pointer's ('revfs attach --rebase %s')", path);
-	} else {
-		printf("another version than the pointer's ('revfs attach %s' follows it)", path);
+		return;
 	}
+	if (status_row_has_changes(row)) {
+		print_counts(row);
+		printf(", based on ");
+	}
+	printf("another version than the pointer's");
+	print_way_to_pointer(row, path);
 }
 
 static void print_pointer_missing(const struct status_row *row, const char *path)

@@ -518,6 +518,53 @@ test_hooks_let_it_follow() {
 	[ "$(cat data/new)" = new ]
 }
 
+# Two branches that changed different files merge by themselves; where there is a conflict, a plain folder settles it.
+test_merges_come_in() {
+	new_attached
+	revfs -q install >/dev/null
+	git switch -q -c theirs
+	echo theirs >data/theirs
+	echo theirs >data/a.txt
+	tick
+	revfs -q snapshot -m theirs >/dev/null
+	git switch -q main
+	echo ours >data/ours
+	tick
+	revfs -q snapshot -m ours >/dev/null
+	tick
+	git merge -q -m merged theirs 2>&1
+	cat data/theirs data/ours data/a.txt >../seen
+	printf 'theirs\nours\ntheirs\n' | diff -u - ../seen
+	git switch -q theirs
+	echo again >data/again
+	echo THEIRS >data/a.txt
+	tick
+	revfs -q snapshot -m again >/dev/null
+	git switch -q main
+	echo OURS >data/a.txt
+	tick
+	revfs -q snapshot -m other >/dev/null
+	not git merge -q -m conflict theirs >/dev/null 2>&1
+	FILTER='/^mounted/d' expect revfs status <<-'END'
+	data: another version than the pointer's ('revfs detach data', then 'revfs checkout data'); attached; in conflict, until 'revfs snapshot data' says that it is resolved
+	  conflict in 'data/a.txt': ours has a file of 5 bytes, theirs has a file of 7 bytes
+	END
+	expect revfs snapshot -m early data <<-'END'
+	--- stderr
+	revfs: 'data.revfs' has what was merged, and 'data', which is attached, does not show it: 'revfs detach data', then 'revfs checkout data' bring it
+	--- status 11
+	END
+	revfs -q detach data
+	revfs -q checkout data
+	revfs -q checkout --theirs data/a.txt
+	tick
+	revfs -q snapshot -m resolved data >/dev/null
+	git commit -q -m resolved
+	revfs -q attach data
+	cat data/again data/ours data/a.txt >../seen
+	printf 'again\nours\nTHEIRS\n' | diff -u - ../seen
+}
+
 # Each its own upper folder, above another revision.
 test_two_worktrees_are_recorded_apart() {
 	new_attached
