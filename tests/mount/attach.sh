@@ -36,9 +36,11 @@ new_clone() {
 end_attached() {
 	local mounted
 	cd "$SCRATCH"
-	for mounted in $(awk -v top="${TOP%/*}/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r); do
-		umount -l "$mounted" 2>/dev/null || fusermount3 -uz "$mounted" 2>/dev/null || true
-	done
+	awk -v top="${TOP%/*}/" 'index($5, top) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+		while IFS= read -r mounted; do
+			printf -v mounted %b "$mounted"
+			umount -l "$mounted" 2>/dev/null || fusermount3 -uz "$mounted" 2>/dev/null || true
+		done
 }
 
 # What is mounted below the folder of the test: type and place.
@@ -317,7 +319,7 @@ test_what_both_changed_is_a_conflict() {
 	expect revfs attach --rebase <<-END
 	--- stderr
 	revfs: conflict in 'data/a': ours has a file of 5 bytes, theirs has a file of 2 bytes
-	revfs: 'data' is left as it was: undo your side of it, or let git merge: 'git switch' back, and 'revfs snapshot'
+	revfs: 'data' is left as it was: undo your side of it; or go back with 'git switch', and merge what 'revfs snapshot' records there
 	--- status 1
 	END
 	[ "$(cat data/a data/mine data/two)" = "$(printf 'mine\nmine\ntwo')" ]
@@ -354,6 +356,7 @@ test_a_folder_that_hides_what_changed_is_a_conflict() {
 	expect revfs attach --rebase <<-END
 	--- stderr
 	revfs: conflict in 'data/sub/deep': it cannot be carried over by itself
+	revfs: 'data' is left as it was: undo your side of it; or go back with 'git switch', and merge what 'revfs snapshot' records there
 	--- status 1
 	END
 }

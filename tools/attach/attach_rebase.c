@@ -222,8 +222,8 @@ static int look(struct look *l)
 	if (l->conflicts > CONFLICT_NAMED_MAX)
 		fail(EXIT_FOUND, "and %s more", output_count(l->conflicts - CONFLICT_NAMED_MAX, number));
 	return fail(EXIT_FOUND,
-	            "'%s' is left as it was: undo your side of it, or let git merge: 'git switch' back, and 'revfs "
-	            "snapshot'",
+	            "'%s' is left as it was: undo your side of it; or go back with 'git switch', and merge what 'revfs "
+	            "snapshot' records there",
 	            shown(l->request->attachment->path));
 }
 

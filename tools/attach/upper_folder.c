@@ -32,7 +32,7 @@ static int bring_up(struct removal *r, int dirfd, const char *name)
 
 	do
 		snprintf(here, sizeof(here), "%llu", (unsigned long long)r->number++);
-	while ((error = renameat2(dirfd, name, r->top, here, 1 /* RENAME_NOREPLACE */) ? -errno : 0) == -EEXIST);
+	while ((error = renameat2(dirfd, name, r->top, here, RENAME_NOREPLACE) ? -errno : 0) == -EEXIST);
 	return error;
 }
 
@@ -57,11 +57,36 @@ static int empty_entry(void *arg, const char *name)
 	return bring_up(e->removal, e->dirfd, name);
 }
 
+/* Open the folder NAME of DIRFD so that its entries can go.  A descriptor or -errno. */
+static int open_to_empty(int dirfd, const char *name)
+{
+	int fd = io_open(io_system(), dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd == -EACCES && !fchmodat(dirfd, name, 0700, AT_SYMLINK_NOFOLLOW))
+		fd = io_open(io_system(), dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd >= 0)
+		fchmod(fd, 0700);
+	return fd;
+}
+
+static int empty_folder(struct removal *r, const char *name)
+{
+	struct emptying e = {.removal = r};
+	int fd = open_to_empty(r->top, name), error = fd < 0 ? fd : 0;
+
+	e.dirfd = fd;
+	for (e.any = true; !error && e.any;) {
+		e.any = false;
+		error = io_list(io_system(), fd, ".", empty_entry, &e);
+	}
+	io_close(io_system(), fd);
+	return error;
+}
+
 static int remove_entry(void *arg, const char *name)
 {
 	struct removal *r = arg;
-	struct emptying e = {.removal = r};
-	int error = 0;
+	int error;
 
 	r->any = true;
 	if (!unlinkat(r->top, name, 0) || errno == ENOENT)
@@ -72,17 +97,7 @@ static int remove_entry(void *arg, const char *name)
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return -errno;
-	e.dirfd = openat(r->top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (e.dirfd < 0 && errno == EACCES && !fchmodat(r->top, name, 0700, AT_SYMLINK_NOFOLLOW))
-		e.dirfd = openat(r->top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (e.dirfd < 0)
-		return -errno;
-	fchmod(e.dirfd, 0700);
-	do {
-		e.any = false;
-		error = io_list(io_system(), e.dirfd, ".", empty_entry, &e);
-	} while (!error && e.any);
-	close(e.dirfd);
+	error = empty_folder(r, name);
 	if (!error && unlinkat(r->top, name, AT_REMOVEDIR) && errno != ENOENT)
 		error = -errno;
 	return error;
@@ -91,17 +106,16 @@ static int remove_entry(void *arg, const char *name)
 /* Remove the folder NAME of DIRFD with all that is in it. */
 static int remove_folder(int dirfd, const char *name)
 {
-	struct removal r = {.top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-	int error;
+	struct removal r = {.top = open_to_empty(dirfd, name)};
+	int error = r.top < 0 ? r.top : 0;
 
-	if (r.top < 0)
-		return errno == ENOENT ? 0 : -errno;
-	fchmod(r.top, 0700);
-	do {
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	for (r.any = true; !error && r.any;) {
 		r.any = false;
 		error = io_list(io_system(), r.top, ".", remove_entry, &r);
-	} while (!error && r.any);
-	close(r.top);
+	}
+	io_close(io_system(), r.top);
 	if (!error && unlinkat(dirfd, name, AT_REMOVEDIR))
 		error = -errno;
 	return error;
