@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tools/attach/detach_one.h"
+#include "tools/attach/stray.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/shown.h"
@@ -15,8 +16,6 @@ struct run {
 	struct attaching a;
 	struct detach_choice choice;
 	struct command_given given;
-	char **paths; /* that were named, from the root of the work tree */
-	size_t count;
 };
 
 static int do_path(struct run *run, const char *path)
@@ -39,19 +38,35 @@ static int do_path(struct run *run, const char *path)
 	return status > EXIT_SYSTEM ? status : attaching_reread(a);
 }
 
+/* What was typed: a path of this work tree, or the place of a dataset in another one of the repository. */
+static int do_typed(struct run *run, const char *typed)
+{
+	struct attaching *a = &run->a;
+	const struct attachment *attachment = stray_find(a, typed);
+	char *path;
+	int status;
+
+	if (attachment) {
+		status = detach_one(a, attachment, &run->choice);
+		outcome_add(&a->outcome, status);
+		return status > EXIT_SYSTEM ? status : attaching_reread(a);
+	}
+	status = attaching_path(a, typed, &path);
+	if (!status) {
+		status = do_path(run, path);
+		free(path);
+	}
+	return status;
+}
+
 static int run_all(struct run *run, char **arguments, size_t count)
 {
 	int status = attaching_open(&run->a);
 
-	run->paths = calloc(count + 1, sizeof(*run->paths));
-	if (!run->paths)
-		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	for (; !status && run->count < count; run->count++)
-		status = attaching_path(&run->a, arguments[run->count], &run->paths[run->count]);
 	if (!status && !count)
 		status = do_path(run, "");
 	for (size_t i = 0; !status && i < count; i++)
-		status = do_path(run, run->paths[i]);
+		status = do_typed(run, arguments[i]);
 	if (!status && !run->choice.dry)
 		detach_end(&run->a);
 	return status;
@@ -73,9 +88,6 @@ static int detach(int argc, char **argv)
 		status = outcome_status(&run.a.outcome);
 	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
 		output_json(stdout, json_pack("{sbsO}", "dry_run", run.choice.dry, "datasets", run.a.rows));
-	for (size_t i = 0; i < run.count; i++)
-		free(run.paths[i]);
-	free(run.paths);
 	attaching_close(&run.a);
 	return stop_finish(status);
 }

@@ -397,6 +397,41 @@ test_worktrees_stand_on_two_versions_at_once() {
 	nothing_is_left
 }
 
+test_a_work_tree_that_was_removed_leaves_nothing() {
+	new_clone
+	git worktree add -q ../second main^{commit}
+	cd ../second
+	revfs -q attach
+	echo mine >data/mine
+	cd "$TOP"
+	not git worktree remove ../second 2>/dev/null
+	expect revfs detach "${TOP%/*}/second/data" <<-END
+	--- stderr
+	revfs: warning: 'SCRATCH/${FUNCNAME[0]}/second/data' is attached, and its work tree is gone: 'revfs detach SCRATCH/${FUNCNAME[0]}/second/data' ends that
+	revfs: 'data' has changes that are in no snapshot (0 added, 0 modified, 4 deleted): 'revfs snapshot data' records them, 'revfs detach -f data' drops them
+	--- status 11
+	END
+	revfs -q detach -f "${TOP%/*}/second/data"
+	nothing_is_left
+	[ ! -e ../second/data ]
+}
+
+test_changes_come_along_with_a_clone_that_is_moved() {
+	new_clone
+	revfs -q attach
+	echo mine >data/mine
+	break_it unmount
+	cd ..
+	mv clone moved
+	cd moved
+	expect revfs attach <<-END
+	data: attached again, with what was changed, at $(git rev-parse HEAD | cut -c -12) (4 files, 3.8 KiB)
+	END
+	[ "$(cat data/mine data/a)" = "$(printf 'mine\na')" ]
+	revfs -q detach -f
+	nothing_is_left
+}
+
 test_files_that_are_in_no_snapshot_are_not_covered() {
 	new_clone
 	mkdir data

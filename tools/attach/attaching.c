@@ -7,6 +7,7 @@
 
 #include "fs/dataset.h"
 #include "fs/ignore_settle.h"
+#include "tools/attach/stray.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/shown.h"
@@ -57,6 +58,8 @@ int attaching_open(struct attaching *a)
 		status = exit_code_of(config_open(a->session.repo, &a->config));
 	if (!status)
 		status = attaching_reread(a);
+	if (!status)
+		status = stray_settle(a);
 	if (status)
 		return status;
 	if (a->known.damaged)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,13 +26,16 @@ static void on_problem(void *arg, const char *path, enum problem problem, int er
 }
 
 /* What fuse-overlayfs has taken may be still in the kernel's memory alone. */
-static int flush(struct attaching *a, const struct attachment *attachment)
+static int flush(const struct attachment *attachment)
 {
+	char *place;
 	int fd, error;
 
 	if (attachment->dialect != LAYER_FUSE || attachment_is_mounted(attachment) != 1)
 		return 0;
-	fd = io_open(io_system(), a->wt.root, attachment->path, O_RDONLY | O_DIRECTORY, 0);
+	place = attachment_place(attachment);
+	fd = place ? io_open(io_system(), AT_FDCWD, place, O_RDONLY | O_DIRECTORY, 0) : -ENOMEM;
+	free(place);
 	if (fd < 0)
 		return fd;
 	error = syncfs(fd) ? -errno : 0;
@@ -133,7 +137,7 @@ static int find_changed(struct attaching *a, const struct attachment *attachment
 
 	if (error)
 		return attached_unreadable(attachment, error);
-	error = flush(a, attachment);
+	error = flush(attachment);
 	if (!error)
 		error = take_stock(a, &attached, &result);
 	attached_close(io_system(), &attached);
