@@ -170,6 +170,9 @@ static int read_large(struct feed *f, int dirfd, const char *file, struct stat *
 		error = layer_check_file(f->dialect, chunk_file_fd(f->reader));
 	if (error)
 		return error;
+	/* Who works in an attached dataset goes on while it is recorded. */
+	if (f->dialect != LAYER_NONE)
+		chunk_file_settle(f->reader);
 	while (!(error = chunk_file_next(f->reader, &piece))) {
 		error = atomic_load_explicit(f->cancelled, memory_order_relaxed) ? -EINTR : add_chunk(f, &piece);
 		if (error)

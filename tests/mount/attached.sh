@@ -396,6 +396,8 @@ test_a_database_in_use_is_recorded_twice() {
 }
 
 test_a_file_that_changes_all_the_time_is_named() {
+	# Of fuse-overlayfs the kernel holds back what is written while the upper folder is read.
+	need_root
 	new_attached
 	head -c 20000000 /dev/zero >data/busy
 	while :; do
@@ -414,73 +416,6 @@ test_a_file_that_changes_all_the_time_is_named() {
 	tick
 	revfs -q snapshot -m quiet >/dev/null
 	as_plain
-}
-
-# run_as_user SCRIPT: with a /dev/fuse that may be opened, where root runs the tests in a namespace of mounts of its own.
-run_as_user() {
-	if [ "$(id -u)" != 0 ]; then
-		bash "$1"
-		return
-	fi
-	mknod -m 666 fuse c 10 229 2>/dev/null || skip "no device can be made here"
-	mkdir -m 700 run home
-	give_to_user . run home
-	XDG_RUNTIME_DIR=$PWD/run HOME=$PWD/home unshare -m bash -c 'mount --bind fuse /dev/fuse &&
-		: <>/dev/fuse && exec setpriv --reuid 65534 --regid 65534 --clear-groups bash "$1"' run "$1"
-}
-
-# What the kernel does for root does fuse-overlayfs for everybody.  What it keeps in memory is recorded, too.
-test_without_roots_rights() {
-	need_mount
-	need fuse-overlayfs setpriv unshare python3
-	cat >script <<-'END'
-	set -eE
-	trap 'echo "line $LINENO failed: $BASH_COMMAND"' ERR
-	trap 'revfs detach -f >/dev/null' EXIT
-	root_of() {
-		git init -q plain
-		cp -a "$1" plain/data
-		revfs -C plain -q snapshot -m plain data >/dev/null
-		sed -n 's/^root //p' plain/data.revfs
-		rm -rf plain
-	}
-	git init -q -b main repo
-	cd repo
-	mkdir -p data/sub data/gone
-	seq 1000 >data/sub/numbers
-	echo one >data/sub/one
-	echo two >data/gone/two
-	revfs -q snapshot -m one data >/dev/null
-	rm -rf data .git/revfs/worktree
-	revfs -q attach data
-	grep -q " $PWD/data .* fuse.fuse-overlayfs " /proc/self/mountinfo
-	revfs status | grep -qx 'data: unchanged; attached'
-	mv data/sub data/moved
-	rm -r data/gone
-	mkdir data/gone
-	ln -s ../moved/one data/gone/link
-	echo ONE >data/moved/one
-	chmod +x data/moved/numbers
-	revfs status | grep -qx 'data: 3 added, 3 deleted; attached'
-	revfs -q snapshot -m two
-	[ "$(sed -n 's/^root //p' data.revfs)" = "$(root_of data)" ]
-	revfs status | grep -qx 'data: unchanged; attached'
-	# Written through an open file, and not yet handed on by the kernel.
-	python3 - <<-PYTHON
-	import subprocess
-	log = open('data/log', 'w')
-	for line in 'first', 'second':
-	    print(line, file=log, flush=True)
-	    subprocess.run(['revfs', '-q', 'snapshot', '-m', line], check=True)
-	PYTHON
-	[ "$(revfs cat HEAD~1:data/log)" = first ]
-	[ "$(revfs cat HEAD:data/log | tail -n 1)" = second ]
-	fusermount3 -u data
-	if revfs -q snapshot -m lost 2>/dev/null; then exit 1; fi
-	revfs -q attach
-	[ "$(cat data/log | wc -l)" = 2 ]
-	END
-	run_as_user script
 }
 
 # What git runs of `revfs install`: attached datasets follow, those with changes and those that are not attached do not.
@@ -583,6 +518,42 @@ test_two_worktrees_are_recorded_apart() {
 	expect_status 4 revfs cat main:data/there
 	expect_status 4 revfs cat other:data/deep/gone
 	as_plain
+}
+
+# Written through an open file, and not yet handed on by the kernel; written through a mapping.
+test_what_the_kernel_holds_is_recorded() {
+	need python3
+	new_attached
+	head -c 100000 /dev/zero >data/mapped
+	cat >../hold.py <<-'END'
+	import mmap, subprocess
+	log, mapped = open('data/log', 'w'), open('data/mapped', 'r+b')
+	page = mmap.mmap(mapped.fileno(), 0)
+	for number in b'123':
+	    print(chr(number), file=log, flush=True)
+	    page[5] = number
+	    subprocess.run(['revfs', '-q', 'snapshot', '-m', chr(number)], check=True)
+	END
+	python3 ../hold.py
+	for number in 1 2 3; do
+		[ "$(revfs cat "HEAD~$((3 - number)):data/log" | tail -n 1)" = $number ]
+		[ "$(revfs cat "HEAD~$((3 - number)):data/mapped" | tr -d '\0')" = $number ]
+	done
+}
+
+# Each state of a random model, as in tests/cli/snapshot_model.sh.
+test_random_states_come_back() {
+	local seed=${SEED:-$RANDOM}
+	need_mount
+	need python3
+	[ "$(id -u)" = 0 ] || need fuse-overlayfs
+	echo "SEED=$seed"
+	python3 -B "$TESTS_DIR/model/attached.py" "$seed" 5 12
+}
+
+# What the kernel does for root does fuse-overlayfs for everybody.
+test_everything_without_roots_rights() {
+	without_roots_rights "$TESTS_DIR/mount/attached.sh"
 }
 
 run_tests
