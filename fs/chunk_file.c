@@ -78,6 +78,12 @@ int chunk_file_begin(struct chunk_file *f, int dirfd, const char *name, struct s
 	return 0;
 }
 
+void chunk_file_settle(const struct chunk_file *f)
+{
+	/* Pages that are under way are not begun again, and may be dirty again: they come first. */
+	sync_file_range(f->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE);
+}
+
 int chunk_file_fd(const struct chunk_file *f)
 {
 	return f->fd;

@@ -33,6 +33,12 @@ void chunk_file_free(struct chunk_file *file); /* NULL is ignored */
  */
 int chunk_file_begin(struct chunk_file *file, int dirfd, const char *name, struct stat *st);
 
+/*
+ * From now on what is stored through a shared mapping shows in the times of the file that was begun, as it does not
+ * where a page was dirty before.  Begins to write back what is; where a file system lacks that, nothing happens.
+ */
+void chunk_file_settle(const struct chunk_file *file);
+
 /* The descriptor of the file that was begun. */
 int chunk_file_fd(const struct chunk_file *file);
 

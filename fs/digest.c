@@ -163,6 +163,8 @@ static int read_file(struct digest *d, struct chunk_file *file, struct batch *b,
 	error = layer_check_file(d->setup.dialect, chunk_file_fd(file));
 	if (error)
 		return error;
+	if (d->setup.dialect != LAYER_NONE)
+		chunk_file_settle(file);
 	if (st.st_size > GROWN_MAX)
 		error = -EAGAIN;
 	step->content = (struct content){.size = (uint64_t)st.st_size};

@@ -37,7 +37,8 @@ struct drift_difference {
 	const struct entry *old;
 	uint8_t kind;
 	const struct stat *st;
-	uint8_t problem; /* enum problem */
+	const struct entry *now; /* in place of ST, where it is of a tree: what lies below an upper folder */
+	uint8_t problem;         /* enum problem */
 	int error;
 };
 

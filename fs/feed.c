@@ -170,6 +170,9 @@ static int read_large(struct feed *f, int dirfd, const char *file, struct stat *
 		error = layer_check_file(f->dialect, chunk_file_fd(f->reader));
 	if (error)
 		return error;
+	/* Who works in an attached dataset goes on while it is recorded. */
+	if (f->dialect != LAYER_NONE)
+		chunk_file_settle(f->reader);
 	while (!(error = chunk_file_next(f->reader, &piece))) {
 		error = atomic_load_explicit(f->cancelled, memory_order_relaxed) ? -EINTR : add_chunk(f, &piece);
 		if (error)
@@ -186,6 +189,8 @@ enum problem feed_problem_of(int error)
 		return PROBLEM_CHANGING;
 	case -EREMOTE:
 		return PROBLEM_ELSEWHERE;
+	case -ENAMETOOLONG:
+		return PROBLEM_TOO_DEEP;
 	default:
 		return PROBLEM_UNREADABLE;
 	}
@@ -263,69 +268,30 @@ static bool is_excluded(struct feed *f, const struct scan *scan, bool is_directo
 	return !f->full_path.failed && exclude_matches(f->exclude, (const char *)f->full_path.data, is_directory);
 }
 
-/*
- * What a whiteout, or what its dialect has for one, hides.  *DONE where MET is no more than that.  One beside a name of
- * its own hides that, too.
- */
+/* What a mark hides.  *DONE where MET is no more than a mark. */
 static int add_marks(struct feed *f, const struct scan_step *met, bool *done)
 {
-	enum layer_mark mark = LAYER_WHITEOUT;
-	int error = 0;
+	enum marks_say say;
+	int error = marks_say(&f->marks, met, &say);
 
-	*done = true;
-	if (met->marked && (!*met->name || layer_is_opaque_name(met->name)))
-		return 0;
-	if (f->hidden.len && !strcmp((const char *)f->hidden.data, met->name))
-		return 0;
-	if (!met->marked && met->event == SCAN_ENTER)
-		mark = LAYER_PLAIN;
-	else if (!met->marked)
-		error = layer_of_entry(f->dialect, scan_dir_fd(met->dir), met->name, &met->st, &mark);
-	*done = error || mark == LAYER_WHITEOUT;
+	*done = error || say != MARKS_SHOWN;
 	if (error)
-		return add_problem(f, met->name, met->name_len, feed_problem_of(error), error);
-	if (mark == LAYER_PLAIN)
-		return 0;
-	buffer_clear(&f->hidden);
-	buffer_append(&f->hidden, met->name, met->name_len + 1);
-	return f->hidden.failed ? -ENOMEM : add_hidden(f, met->name, met->name_len);
-}
-
-/* Open the directory of an upper folder and look at what it says of itself: *BARE, or a problem. */
-static int look_at_directory(struct feed *f, struct scan *scan, bool *bare, enum problem *problem)
-{
-	enum layer_mark mark = LAYER_PLAIN;
-	struct scan_dir *dir;
-	int error = scan_look(scan, &dir);
-
-	if (!error)
-		error = layer_of_directory(f->dialect, scan_dir_fd(dir), &mark);
-	if (error == -ENAMETOOLONG)
-		*problem = PROBLEM_TOO_DEEP;
-	else if (error)
-		*problem = feed_problem_of(error);
-	else if (mark == LAYER_ELSEWHERE)
-		*problem = PROBLEM_ELSEWHERE;
-	*bare = mark == LAYER_OPAQUE;
-	return error;
+		return is_ours(error) ? error : add_problem(f, met->name, met->name_len, feed_problem_of(error), error);
+	return say == MARKS_HIDES ? add_hidden(f, met->name, met->name_len) : 0;
 }
 
 static int add_enter(struct feed *f, struct scan *scan, const struct scan_step *met, bool *skipped)
 {
-	enum problem problem = 0;
 	struct step *step;
-	bool bare = false;
-	int error = 0;
+	bool bare;
+	int error = marks_enter(&f->marks, scan, &bare);
 
-	buffer_clear(&f->hidden);
-	if (f->dialect != LAYER_NONE)
-		error = look_at_directory(f, scan, &bare, &problem);
 	if (is_ours(error))
 		return error;
-	if (problem) {
+	if (error) {
 		scan_skip(scan);
 		*skipped = true;
-		return add_problem(f, met->name, met->name_len, problem, error);
+		return add_problem(f, met->name, met->name_len, feed_problem_of(error), error);
 	}
 	stat_cache_enter(f->cache, met->name, met->name_len);
 	error = add_step(f, STEP_ENTER, met->name, met->name_len, &step);
@@ -342,7 +308,7 @@ static int add_leave(struct feed *f)
 	struct step *step;
 	int error;
 
-	buffer_clear(&f->hidden);
+	marks_leave(&f->marks);
 	if (f->depth)
 		stat_cache_leave(f->cache);
 	else
@@ -360,10 +326,8 @@ static int add_leave(struct feed *f)
  * is not to be seen then. */
 static int add_left_out(struct feed *f, struct scan *scan, const struct scan_step *met, bool *done)
 {
-	int error = 0;
+	int error = add_marks(f, met, done);
 
-	if (f->dialect != LAYER_NONE)
-		error = add_marks(f, met, done);
 	if (error || *done)
 		return error;
 	*done = true;
@@ -448,6 +412,7 @@ int feed_run(struct feed *f)
 {
 	int error = chunk_file_new(&f->reader);
 
+	f->marks.dialect = f->dialect;
 	if (!error)
 		error = f->is_file ? single(f) : walk(f);
 	if (!error)
@@ -456,7 +421,7 @@ int feed_run(struct feed *f)
 	f->batch = NULL;
 	chunk_file_free(f->reader);
 	buffer_release(&f->full_path);
-	buffer_release(&f->hidden);
+	marks_release(&f->marks);
 	pipeline_end(f->pipeline);
 	return error;
 }

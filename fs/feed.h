@@ -16,7 +16,7 @@
 #include "fs/batch.h"
 #include "fs/chunk_file.h"
 #include "fs/exclude.h"
-#include "fs/layer.h"
+#include "fs/marks.h"
 #include "fs/stat_cache.h"
 
 /* Files above this are read by the feed. */
@@ -49,7 +49,7 @@ struct feed {
 	const char *file_path; /* of the present file, below the dataset */
 	uint64_t file_size;    /* and its bytes, when it was met */
 	uint16_t depth;
-	struct buffer hidden; /* the name that a whiteout hid last in this directory, with a NUL byte */
+	struct marks marks;
 	struct buffer full_path;
 };
 

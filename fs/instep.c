@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache/wire.h"
+#include "fs/line_path.h"
 
 #define RECORD_SIZE_MAX 65536
 #define FIRST_LINE "revfs-instep 1\n"
@@ -68,53 +69,6 @@ void instep_stat_name(const char *path, char name[INSTEP_NAME_SIZE])
 	file_name(path, ".stat", name);
 }
 
-/* A path on one line: what is not printable ASCII, and the percent sign, as %XX. */
-static void put_path(struct buffer *text, const char *path)
-{
-	for (; *path; path++) {
-		char code[4];
-
-		if (*path > ' ' && *path < 127 && *path != '%') {
-			buffer_put8(text, (uint8_t)*path);
-			continue;
-		}
-		snprintf(code, sizeof(code), "%%%02X", (unsigned char)*path);
-		buffer_append(text, code, 3);
-	}
-}
-
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789ABCDEF", *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Undo it in place.  False for what put_path() does not write. */
-static bool take_path(char *text)
-{
-	char *out = text;
-
-	for (; *text; text++) {
-		int high, low;
-
-		if (*text <= ' ' || *text >= 127)
-			return false;
-		if (*text != '%') {
-			*out++ = *text;
-			continue;
-		}
-		high = hex_digit(text[1]);
-		low = high < 0 ? -1 : hex_digit(text[2]);
-		if (low < 0 || high + low == 0)
-			return false;
-		*out++ = (char)(high << 4 | low);
-		text += 2;
-	}
-	*out = '\0';
-	return true;
-}
-
 static void put_root(struct buffer *text, const char *key, bool present, const struct id *id)
 {
 	char line[16 + ID_HEX_SIZE], hex[ID_HEX_SIZE];
@@ -155,6 +109,12 @@ void instep_settle(struct instep *record, const struct id *pointer)
 	record->has_replaces = record->is_first = false;
 }
 
+bool instep_names(const struct instep *record, const struct id *pointer)
+{
+	return record->has_root &&
+	       (id_equal(&record->root, pointer) || (record->has_replaces && id_equal(&record->replaces, pointer)));
+}
+
 void instep_begin_checkout(struct instep *record, const struct id *root)
 {
 	struct instep was = *record;
@@ -187,7 +147,7 @@ int instep_write(const struct io *io, int folder, const char *path, const struct
 	for (unsigned i = 0; i < record->before_count; i++)
 		put_root(&text, "before", true, &record->before[i]);
 	buffer_append(&text, "path ", 5);
-	put_path(&text, path);
+	line_path_put(&text, path);
 	buffer_put8(&text, '\n');
 	file_name(path, SUFFIX, name);
 	error = text.failed ? -ENOMEM : replace(io, folder, name, text.data, text.len);
@@ -254,7 +214,7 @@ static int parse(char *text, size_t len, char **path, struct instep *record)
 	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout) || !take_before(&text, record))
 		return -EBADMSG;
 	*path = take_line(&text, "path");
-	if (!*path || *text || !take_path(*path))
+	if (!*path || *text || !line_path_take(*path))
 		return -EBADMSG;
 	return 0;
 }

@@ -48,6 +48,10 @@ int instep_read(const struct io *io, int folder, const char *path, struct instep
  */
 void instep_settle(struct instep *record, const struct id *pointer);
 
+/* Whether the files were last in step with a pointer that names the root POINTER, or are just being recorded over it.
+ */
+bool instep_names(const struct instep *record, const struct id *pointer);
+
 /* A checkout of ROOT begins: from now on RECORD says so, and what it said before of others that did not end. */
 void instep_begin_checkout(struct instep *record, const struct id *root);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/attachment.h"
 #include "fs/history.h"
 #include "fs/instep.h"
 #include "fs/registration.h"
@@ -112,10 +113,65 @@ static int take_registered(void *arg, const struct oid *commit, const struct id 
 	return r ? blame(l, r, "the commit %s, which a mount shows", oid_format(commit, hex)) : add_tip(l, &peeled);
 }
 
+static int take_step(void *arg, const char *path, const struct instep *record)
+{
+	struct live *l = arg;
+	int r = 0;
+
+	if (record->has_root)
+		r = tell(l, &record->root, "what '%s' was last in step with", path);
+	if (!r && record->has_replaces)
+		r = tell(l, &record->replaces, "what '%s' was last in step with", path);
+	if (!r && record->has_checkout)
+		r = tell(l, &record->checkout, "what is being checked out to '%s'", path);
+	for (unsigned i = 0; !r && i < record->before_count; i++)
+		r = tell(l, &record->before[i], "what was being checked out to '%s'", path);
+	return r;
+}
+
+/* What an attached dataset, mounted or not, lies above, and what was recorded of it last. */
+static int take_attached(struct live *l, const struct attachment *attachment)
+{
+	char *path;
+	int folder, r = take_registered(l, &attachment->commit, NULL);
+
+	if (!r)
+		r = tell(l, &attachment->base.root, "what '%s' is attached to", attachment->path);
+	if (r)
+		return r;
+	if (asprintf(&path, "%s/" ATTACHMENTS_FOLDER "/%s", repo_common_dir(l->repo), attachment->name) < 0)
+		return -ENOMEM;
+	folder = io_open(l->io, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	/* Detached meanwhile. */
+	if (folder != -ENOENT)
+		r = folder < 0 ? folder : instep_each(l->io, folder, take_step, l);
+	io_close(l->io, folder);
+	r = blame(l, r, "the records in '%s'", path);
+	free(path);
+	return r;
+}
+
+static int take_all_attached(struct live *l)
+{
+	struct attachments attachments;
+	int r = attachments_read(repo_common_dir(l->repo), &attachments);
+
+	if (r)
+		return blame(l, r, "what is attached");
+	if (attachments.damaged)
+		r = blame(l, -EBADMSG, "a record in '%s/" ATTACHMENTS_FOLDER "'", repo_common_dir(l->repo));
+	for (size_t i = 0; !r && i < attachments.count; i++)
+		r = take_attached(l, &attachments.items[i]);
+	attachments_release(&attachments);
+	return r;
+}
+
 static int take_commits(struct live *l)
 {
-	int r;
+	int r = take_all_attached(l);
 
+	if (r)
+		return r;
 	r = registration_each(l->store, l->age_s, take_registered, l);
 	blame(l, r, "the folder registered/ of the store");
 	if (!r) {
@@ -190,22 +246,6 @@ static int take_file(struct live *l, const char *path)
 		blame(l, r, "the pointer file '%s'", full);
 	}
 	free(full);
-	return r;
-}
-
-static int take_step(void *arg, const char *path, const struct instep *record)
-{
-	struct live *l = arg;
-	int r = 0;
-
-	if (record->has_root)
-		r = tell(l, &record->root, "what '%s' was last in step with", path);
-	if (!r && record->has_replaces)
-		r = tell(l, &record->replaces, "what '%s' was last in step with", path);
-	if (!r && record->has_checkout)
-		r = tell(l, &record->checkout, "what is being checked out to '%s'", path);
-	for (unsigned i = 0; !r && i < record->before_count; i++)
-		r = tell(l, &record->before[i], "what was being checked out to '%s'", path);
 	return r;
 }
 

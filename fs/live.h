@@ -2,8 +2,8 @@
  * What is alive: every root that something in this repository may still need.
  *
  * That is what the commits name that refs, reflogs, stashes and the HEADs of all worktrees lead to; what the indexes of
- * all worktrees hold, and the pointer files that lie in them; what files there were last in step with; and what running
- * mounts have registered.
+ * all worktrees hold, and the pointer files that lie in them; what files there were last in step with; what attached
+ * datasets lie above, and what was recorded of them; and what running mounts have registered.
  */
 #ifndef FS_LIVE_H
 #define FS_LIVE_H

@@ -55,8 +55,7 @@ static int on_hidden(void *arg, const char *name, size_t len)
 
 static const struct stages_hooks hooks = {.entry = on_entry, .enter = on_enter, .leave = on_leave, .hidden = on_hidden};
 
-/* Whether the upper folder is there, what it says of itself can be read, and whether it hides all of the base. */
-static int look_at_top(const struct upper *u, bool *bare)
+int upper_look(const struct upper *u, bool *bare)
 {
 	enum layer_mark mark = LAYER_PLAIN;
 	struct scan_dir *dir;
@@ -89,7 +88,7 @@ static int open_known(struct state *s)
 {
 	const struct upper *u = s->upper;
 	bool bare;
-	int error = look_at_top(u, &bare);
+	int error = upper_look(u, &bare);
 
 	if (error)
 		return error;

@@ -36,4 +36,8 @@ struct upper {
  */
 int upper_snapshot(const struct snapshot_run *run, const struct upper *upper, struct snapshot_result *result);
 
+/* Look at the upper folder itself: *BARE where it hides all of the base.  Returns 0; -EPERM and errors of opening it as
+ * above. */
+int upper_look(const struct upper *upper, bool *bare);
+
 #endif

@@ -75,6 +75,17 @@ void checkout_keep_tell(FILE *stream, const char *path, const char *root)
 	fprintf(stream, "what was in '%s' is kept for 14 days: 'revfs export --root %s DIR'\n", path, root);
 }
 
+void checkout_keep_tell_all(const json_t *rows)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i), *kept = json_object_get(row, "kept");
+
+		if (kept)
+			checkout_keep_tell(stderr, json_string_value(json_object_get(row, "path")),
+			                   json_string_value(kept));
+	}
+}
+
 int checkout_keep(struct session *session, struct worktree *wt, const char *path, unsigned jobs, char kept[ID_HEX_SIZE])
 {
 	struct keep keep = {.session = session, .wt = wt, .path = path, .jobs = jobs};

@@ -8,6 +8,7 @@
 
 #include "cache/id.h"
 #include "fs/git/worktree.h"
+#include "tools/output.h"
 #include "tools/session.h"
 
 /* Failures of one dataset that are named; the others are counted. */
@@ -23,5 +24,8 @@ int checkout_keep(struct session *session, struct worktree *wt, const char *path
 
 /* Say on STREAM that what was in PATH, which is fit to be shown, is kept as ROOT. */
 void checkout_keep_tell(FILE *stream, const char *path, const char *root);
+
+/* The same on stderr for all ROWS of a document that is not printed, which have it as `path` and `kept`. */
+void checkout_keep_tell_all(const json_t *rows);
 
 #endif

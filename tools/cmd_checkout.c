@@ -7,6 +7,7 @@
 
 #include "fs/checkout.h"
 #include "fs/ignore_settle.h"
+#include "tools/attached.h"
 #include "tools/checkout_keep.h"
 #include "tools/checkout_record.h"
 #include "tools/checkout_side.h"
@@ -41,6 +42,7 @@ struct run {
 	struct worktree wt;
 	struct work_dataset *datasets;
 	size_t count;
+	struct attachments attachments;
 	struct outcome outcome;
 	struct progress *progress;
 	json_t *rows;
@@ -308,8 +310,16 @@ static int read_pointer(struct run *run, struct item *item, bool named)
 
 static int do_item(struct run *run, struct item *item, bool named)
 {
+	const struct attachment *attachment =
+	    attachments_find(&run->attachments, repo_work_tree(run->session.repo), item->dataset->path);
 	struct pointer absent;
-	int status = read_pointer(run, item, named);
+	int status;
+
+	if (attachment) {
+		outcome_add(&run->outcome, attached_refuse_checkout(&run->wt, attachment, named));
+		return EXIT_DONE;
+	}
+	status = read_pointer(run, item, named);
 
 	if (!status && worktree_pointer(&run->wt, item->dataset->path, &absent, NULL, NULL) == -ENOENT)
 		return EXIT_DONE;
@@ -427,6 +437,9 @@ static int open_all(struct run *run)
 		error = ignore_settle(&run->wt, run->session.source);
 	if (error)
 		return fail(exit_code_of(error), "cannot update .git/info/exclude: %s", error_text(error));
+	error = attachments_read(repo_common_dir(run->session.repo), &run->attachments);
+	if (error)
+		return fail(exit_code_of(error), "cannot read what is attached: %s", error_text(error));
 	error = worktree_datasets(&run->wt, &run->datasets, &run->count);
 	return error ? fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error))
 	             : EXIT_DONE;
@@ -463,18 +476,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return status;
 }
 
-/* Of datasets that were done before a failure that leaves no document to tell of them. */
-static void tell_all_kept(const json_t *rows)
-{
-	for (size_t i = 0; i < json_array_size(rows); i++) {
-		const json_t *row = json_array_get(rows, i), *kept = json_object_get(row, "kept");
-
-		if (kept)
-			checkout_keep_tell(stderr, json_string_value(json_object_get(row, "path")),
-			                   json_string_value(kept));
-	}
-}
-
 static int checkout(int argc, char **argv)
 {
 	struct run run = {0};
@@ -496,8 +497,9 @@ static int checkout(int argc, char **argv)
 	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
 		output_json(stdout, json_pack("{sbsO}", "dry_run", run.options.given.dry_run, "datasets", run.rows));
 	else if (globals.json)
-		tell_all_kept(run.rows);
+		checkout_keep_tell_all(run.rows);
 	worktree_datasets_free(run.datasets, run.count);
+	attachments_release(&run.attachments);
 	if (run.wt.io)
 		worktree_close(&run.wt);
 	session_close(&run.session);

@@ -13,6 +13,7 @@
 #include "tools/config.h"
 #include "tools/output.h"
 #include "tools/range.h"
+#include "tools/rename_candidates.h"
 #include "tools/session.h"
 #include "tools/stop.h"
 #include "tools/work_changes.h"
@@ -105,6 +106,7 @@ static int collect_work_tree(struct diff *diff, const struct exclude *exclude, s
 	    .list = &diff->list,
 	    .outcome = &diff->outcome,
 	};
+	const struct rename_candidates candidates = {.wt = wt, .source = s->source, .list = &diff->list};
 	int ret = 0;
 
 	if (diff->range.count) {
@@ -122,7 +124,7 @@ static int collect_work_tree(struct diff *diff, const struct exclude *exclude, s
 		ret = 0;
 	if (!ret)
 		ret = work_changes_collect(&changes);
-	return ret ? ret : work_changes_read_candidates(&changes);
+	return ret ? ret : rename_candidates_read(&candidates);
 }
 
 static int open_work_tree(struct diff *diff)

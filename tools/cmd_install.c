@@ -11,44 +11,71 @@
 #include "tools/session.h"
 #include "tools/shown.h"
 
-/* A part of what is installed. */
+/* A part of what is installed: the hooks, then the drivers. */
 struct part {
 	char *path;
 	bool changed;
 	int status;
 };
 
+#define DRIVERS HOOK_KINDS
+#define PARTS (HOOK_KINDS + 1)
+
 /* What is done to the parts, and how that is told. */
 struct deed {
-	int (*hook)(struct repo *repo, char **path, bool *changed);
+	int (*hook)(struct repo *repo, enum hook_kind kind, char **path, bool *changed);
 	int (*drivers)(struct repo *repo, char **path, bool *changed);
-	const char *hook_done;
-	const char *drivers_done;
+	const char *done[PARTS];
 	const char *nothing;
 };
 
-static void report(const struct part *part, const char *done, const char *nothing)
-{
-	if (!part->status && !globals.json && !globals.quiet)
-		printf("%s: %s\n", shown(part->path), part->changed ? done : nothing);
-}
-
-static void report_json(const struct part *hook, const struct part *drivers)
+static json_t *json_hook(const struct part *part)
 {
 	json_t *object = json_object();
 
-	output_json_path(object, "hook", hook->path);
-	json_object_set_new(object, "changed", json_boolean(hook->changed));
+	output_json_path(object, "hook", part->path);
+	json_object_set_new(object, "changed", json_boolean(part->changed));
+	return object;
+}
+
+static void report_json(const struct part parts[PARTS])
+{
+	const struct part *first = &parts[HOOK_PRE_PUSH], *drivers = &parts[DRIVERS];
+	json_t *object = json_object(), *hooks = json_array();
+
+	output_json_path(object, "hook", first->path);
+	json_object_set_new(object, "changed", json_boolean(first->changed));
 	output_json_path(object, "attributes", drivers->path);
 	json_object_set_new(object, "attributes_changed", json_boolean(drivers->changed));
+	for (size_t i = 0; i < HOOK_KINDS; i++)
+		json_array_append_new(hooks, json_hook(&parts[i]));
+	json_object_set_new(object, "hooks", hooks);
 	output_json(stdout, object);
 }
 
-/* Both commands.  A hook of another kind is no reason to go without the drivers. */
+/* Do it all: a hook of another kind is no reason to go without the rest.  The first failure. */
+static int do_parts(struct repo *repo, const struct deed *deed, struct part parts[PARTS])
+{
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; i < PARTS; i++) {
+		struct part *part = &parts[i];
+
+		part->status = i == DRIVERS ? deed->drivers(repo, &part->path, &part->changed)
+		                            : deed->hook(repo, (enum hook_kind)i, &part->path, &part->changed);
+		if (!part->status && !globals.json && !globals.quiet)
+			printf("%s: %s\n", shown(part->path), part->changed ? deed->done[i] : deed->nothing);
+		if (!status)
+			status = part->status;
+	}
+	return status;
+}
+
+/* Both commands. */
 static int run(const struct command *command, int argc, char **argv, const struct deed *deed)
 {
+	struct part parts[PARTS] = {0};
 	struct session session;
-	struct part hook = {0}, drivers = {0};
 	int status;
 
 	while (command_option_shared(command, argc, argv, "", NULL, COMMAND_JSON, NULL) != -1)
@@ -58,16 +85,12 @@ static int run(const struct command *command, int argc, char **argv, const struc
 	status = session_open(&session, 0);
 	if (status)
 		return status;
-	hook.status = deed->hook(session.repo, &hook.path, &hook.changed);
-	report(&hook, deed->hook_done, deed->nothing);
-	drivers.status = deed->drivers(session.repo, &drivers.path, &drivers.changed);
-	report(&drivers, deed->drivers_done, deed->nothing);
+	status = do_parts(session.repo, deed, parts);
 	session_close(&session);
-	status = hook.status ? hook.status : drivers.status;
 	if (!status && globals.json)
-		report_json(&hook, &drivers);
-	free(hook.path);
-	free(drivers.path);
+		report_json(parts);
+	for (size_t i = 0; i < PARTS; i++)
+		free(parts[i].path);
 	return status;
 }
 
@@ -76,8 +99,11 @@ static int install(int argc, char **argv)
 	static const struct deed deed = {
 	    .hook = hook_install,
 	    .drivers = drivers_install,
-	    .hook_done = "'git push' pushes the data first",
-	    .drivers_done = "git merges datasets and shows what changed in them",
+	    .done = {[HOOK_PRE_PUSH] = "'git push' pushes the data first",
+	             [HOOK_POST_CHECKOUT] = "attached datasets follow 'git switch'",
+	             [HOOK_POST_MERGE] = "attached datasets follow 'git merge' and 'git pull'",
+	             [HOOK_POST_REWRITE] = "attached datasets follow 'git rebase'",
+	             [DRIVERS] = "git merges datasets and shows what changed in them"},
 	    .nothing = "is there already",
 	};
 
@@ -89,8 +115,7 @@ static int uninstall(int argc, char **argv)
 	static const struct deed deed = {
 	    .hook = hook_remove,
 	    .drivers = drivers_remove,
-	    .hook_done = "removed",
-	    .drivers_done = "removed",
+	    .done = {"removed", "removed", "removed", "removed", "removed"},
 	    .nothing = "is not there",
 	};
 

@@ -8,16 +8,15 @@
 #include <unistd.h>
 
 #include "cache/codec.h"
-#include "fs/checkout.h"
 #include "fs/commit.h"
 #include "fs/ignore_settle.h"
 #include "tools/commands.h"
 #include "tools/config.h"
 #include "tools/output.h"
-#include "tools/progress.h"
 #include "tools/setup.h"
 #include "tools/shown.h"
 #include "tools/snapshot_publish.h"
+#include "tools/snapshot_record.h"
 #include "tools/snapshot_report.h"
 #include "tools/stop.h"
 
@@ -44,12 +43,7 @@ struct run {
 	struct store_writer *writer;
 	struct source *source;
 	struct exclude *exclude;
-	struct progress *progress;
-	struct snapshot_run engine;
-	/* Of the dataset in the works: */
-	struct snapshot_item *item;
-	uint64_t named; /* problems named so far */
-	int first_problem;
+	struct snapshot_record record;
 	struct snapshot_publish publish;
 	uint64_t began_ns;
 };
@@ -107,29 +101,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return EXIT_DONE;
 }
 
-static void on_problem(void *arg, const char *path, enum problem problem, int error)
-{
-	struct run *run = arg;
-	char *full;
-	int status = EXIT_PARTIAL;
-
-	if (run->named++ >= SNAPSHOT_PROBLEMS_NAMED)
-		return;
-	if (asprintf(&full, "%s%s%s", run->item->path, *path ? "/" : "", path) >= 0) {
-		status = snapshot_report_problem(full, problem, error);
-		free(full);
-	}
-	if (!run->first_problem)
-		run->first_problem = status;
-}
-
-static void on_progress(void *arg, uint64_t files, uint64_t bytes, uint64_t saved_bytes)
-{
-	struct run *run = arg;
-
-	progress_add(run->progress, files, bytes, saved_bytes);
-}
-
 /* As many threads as were asked for, here or by the setting, else as there are cores.  0, or an exit status. */
 static int set_jobs(struct run *run, unsigned *jobs)
 {
@@ -159,7 +130,8 @@ static int set_engine(struct run *run)
 		                  CODEC_LEVEL_MIN, CODEC_LEVEL_MAX);
 	if (!patterns || exclude_new(patterns, &run->exclude))
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
-	run->engine = (struct snapshot_run){
+	run->record.plan = &run->plan;
+	run->record.engine = (struct snapshot_run){
 	    .writer = run->writer,
 	    .source = run->source,
 	    .io = io_system(),
@@ -172,99 +144,7 @@ static int set_engine(struct run *run)
 	    .exclude = *patterns ? run->exclude : NULL,
 	    .start = io_now(io_system()),
 	    .cancelled = stop_flag(),
-	    .problem = on_problem,
-	    .progress = on_progress,
-	    .arg = run,
 	};
-	return EXIT_DONE;
-}
-
-/* Files that are gone are rather lost than deleted where they are so many. */
-static bool lost_most(const struct snapshot_item *item)
-{
-	const struct snapshot_result *r = &item->result;
-	uint64_t had = item->has_head ? item->head_pointer.files : 0;
-
-	if (!had || !r->recorded)
-		return false;
-	return r->pointer.files == 0 || (had >= 10 && r->counts.deleted >= had - had / 10);
-}
-
-static int check_result(struct run *run, struct snapshot_item *item)
-{
-	const struct snapshot_result *r = &item->result;
-	const char *path = shown(item->path);
-
-	if (r->problems > SNAPSHOT_PROBLEMS_NAMED)
-		fail(EXIT_PARTIAL, "and %llu more in '%s'", (unsigned long long)(r->problems - SNAPSHOT_PROBLEMS_NAMED),
-		     path);
-	if (r->problems)
-		return fail(run->first_problem, "'%s' was left as it was", path);
-	if (!run->options.force && lost_most(item))
-		return fail(EXIT_REFUSED,
-		            "%llu of %llu files in '%s' are gone, which is not taken for a deletion: 'revfs checkout "
-		            "%s' brings them back, --force records what is there",
-		            (unsigned long long)r->counts.deleted, (unsigned long long)item->head_pointer.files, path,
-		            path);
-	return EXIT_DONE;
-}
-
-static int run_engine(struct run *run, struct snapshot_item *item)
-{
-	char stat_name[INSTEP_NAME_SIZE];
-	struct snapshot_dataset dataset = {
-	    .dirfd = run->wt.root,
-	    .path = item->path,
-	    .is_file = item->is_file,
-	    .old = item->has_head && run->session.store ? &item->head_pointer : NULL,
-	    .folder = run->wt.folder,
-	    .stat_name = stat_name,
-	};
-	int error;
-
-	instep_stat_name(item->path, stat_name);
-	run->item = item;
-	run->named = 0;
-	run->first_problem = 0;
-	error = snapshot_dataset(&run->engine, &dataset, &item->result);
-	if (error == -ESTALE) {
-		struct snapshot_run again = run->engine;
-
-		warn("cannot read the pages of '%s' in HEAD: every file is read again, and counts as added",
-		     shown(item->path));
-		again.full = true;
-		dataset.old = NULL;
-		error = snapshot_dataset(&again, &dataset, &item->result);
-	}
-	return error;
-}
-
-/* Record one dataset in the store.  A status of EXIT_DONE with the item not `ready` any more: refused, and said so. */
-static int record_item(struct run *run, struct snapshot_item *item)
-{
-	int error = 0, status;
-
-	/* By force, in the midst of a checkout: what it did not finish is no file of the user's. */
-	if (item->has_record && item->record.has_checkout && !run->options.given.dry_run)
-		error = checkout_sweep(&run->wt, item->path);
-	if (!error)
-		error = run_engine(run, item);
-	if (error == -EINTR)
-		return stop_status();
-	if (error == -ENOENT || error == -ENOTDIR) {
-		item->ready = false;
-		outcome_add(&run->plan.outcome,
-		            fail(EXIT_TEMPORARY, "'%s' changed while it was read", shown(item->path)));
-		return EXIT_DONE;
-	}
-	if (error)
-		return fail(exit_code_of(error), "cannot write '%s' to the store: %s", shown(item->path),
-		            error_text(error));
-	status = check_result(run, item);
-	if (status) {
-		item->ready = false;
-		outcome_add(&run->plan.outcome, status);
-	}
 	return EXIT_DONE;
 }
 
@@ -291,20 +171,6 @@ static bool any_ready(const struct snapshot_plan *plan)
 	return false;
 }
 
-static int record_all(struct run *run)
-{
-	int status = EXIT_DONE;
-
-	run->progress = progress_start("snapshotting", run->options.given.progress);
-	for (size_t i = 0; !status && i < run->plan.count; i++) {
-		if (run->plan.items[i].ready)
-			status = record_item(run, &run->plan.items[i]);
-	}
-	progress_end(run->progress);
-	run->progress = NULL;
-	return status;
-}
-
 static int open_writer(struct run *run)
 {
 	int error = run->options.given.dry_run ? store_writer_open_dry(run->session.store, &run->writer)
@@ -312,7 +178,7 @@ static int open_writer(struct run *run)
 
 	if (error == -EBUSY)
 		return fail(EXIT_BUSY, "the store is locked by another command ('revfs gc'?): try again later");
-	if (!error && run->session.store)
+	if (!error && run->session.source)
 		error = source_open(run->session.store, run->session.memory, run->writer, &run->source);
 	if (!error && run->source)
 		source_set_fetch(run->source, remotes_find, run->session.remotes);
@@ -411,7 +277,7 @@ static int run_all(struct run *run, char **arguments, size_t count)
 	if (!status)
 		status = set_engine(run);
 	if (!status)
-		status = record_all(run);
+		status = snapshot_record_all(&run->record, run->options.given.progress);
 	if (!status && !run->options.given.dry_run)
 		status = commit_store(run);
 	if (status || run->options.given.dry_run || !any_ready(&run->plan))

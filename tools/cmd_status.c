@@ -8,6 +8,7 @@
 #include "fs/dataset.h"
 #include "fs/drift.h"
 #include "fs/git/worktree.h"
+#include "tools/attached.h"
 #include "tools/commands.h"
 #include "tools/config.h"
 #include "tools/conflict.h"
@@ -15,38 +16,9 @@
 #include "tools/registry.h"
 #include "tools/session.h"
 #include "tools/shown.h"
+#include "tools/status_row.h"
 #include "tools/stop.h"
 #include "tools/unpushed.h"
-
-enum state {
-	UNCHANGED,
-	CHANGED,
-	ABSENT,          /* not checked out */
-	EMPTY,           /* the directory is there, and nothing in it */
-	UNFINISHED,      /* a checkout began and did not end */
-	UNKNOWN,         /* files and pointer were never the same here */
-	POINTER_CHANGED, /* since they were */
-	POINTER_MISSING,
-	CONFLICT, /* the pointer file does not read */
-	LATER,    /* a pointer of a later version */
-};
-
-static const char *const state_names[] = {
-    "unchanged", "changed",         "absent",          "empty",    "unfinished",
-    "unknown",   "pointer_changed", "pointer_missing", "conflict", "later_version",
-};
-
-struct row {
-	const struct work_dataset *dataset;
-	enum state state;
-	bool committed; /* HEAD has this pointer */
-	struct pointer pointer;
-	uint64_t added, modified, deleted, problems;
-	uint64_t folders;  /* that came or went */
-	bool became_other; /* a file where the pointer says directory, or the other way round */
-	unsigned line;     /* CONFLICT */
-	const char *why;
-};
 
 struct status {
 	struct session session;
@@ -55,6 +27,7 @@ struct status {
 	struct exclude *exclude;
 	struct work_dataset *datasets;
 	size_t count;
+	struct attachments attachments;
 	struct oid tree;
 	bool has_tree;
 	struct outcome outcome;
@@ -64,7 +37,7 @@ struct status {
 
 static int count_difference(void *arg, const struct drift_difference *difference)
 {
-	struct row *row = arg;
+	struct status_row *row = arg;
 
 	bool folder = difference->old ? difference->old->kind == ENTRY_DIRECTORY : difference->kind == ENTRY_DIRECTORY;
 
@@ -82,7 +55,7 @@ static int count_difference(void *arg, const struct drift_difference *difference
 }
 
 /* Compare the files with the tree they were last the same as. */
-static int count_changes(struct status *s, struct row *row, bool is_file)
+static int count_changes(struct status *s, struct status_row *row, bool is_file)
 {
 	struct drift_request request = {
 	    .source = s->session.source,
@@ -99,7 +72,7 @@ static int count_changes(struct status *s, struct row *row, bool is_file)
 
 	row->became_other = is_file != row->pointer.is_file;
 	if (row->became_other) {
-		row->state = CHANGED;
+		row->state = STATUS_CHANGED;
 		return EXIT_DONE;
 	}
 	error = s->session.source ? drift_compare(&request, count_difference, row) : -ENODATA;
@@ -107,47 +80,90 @@ static int count_changes(struct status *s, struct row *row, bool is_file)
 		return stop_status();
 	if (error)
 		return session_unreadable(&s->session, row->dataset->path, error);
-	if (row->added || row->modified || row->deleted || row->problems || row->folders)
-		row->state = CHANGED;
+	if (status_row_has_changes(row))
+		row->state = STATUS_CHANGED;
 	return EXIT_DONE;
 }
 
-static int look(struct status *s, struct row *row)
+/* Count what was changed of an attached dataset since TREE. */
+static int count_attached(struct status *s, struct status_row *row, const struct attached *attached,
+                          const struct pointer *tree)
+{
+	int error = s->session.source
+	                ? attached_compare(&s->session, &s->wt, s->exclude, attached, tree, count_difference, row)
+	                : -ENODATA;
+
+	if (error == -EINTR)
+		return stop_status();
+	if (error == -EPERM || error == -ENOENT || error == -ENOTDIR)
+		return attached_unreadable(attached->attachment, error);
+	return error ? session_unreadable(&s->session, row->dataset->path, error) : EXIT_DONE;
+}
+
+/* What an attached dataset shows, or would show where it is not mounted. */
+static int look_at_attached(struct status *s, struct status_row *row, const struct attachment *attachment)
+{
+	const char *path = row->dataset->path;
+	struct pointer recorded = row->pointer;
+	struct attached attached;
+	bool in_step;
+	int status, error = attached_open(io_system(), repo_common_dir(s->session.repo), attachment, &attached);
+
+	if (error)
+		return attached_unreadable(attachment, error);
+	in_step = instep_names(&attached.record, &row->pointer.root);
+	if (!in_step)
+		error = s->session.source ? attached_recorded(s->session.source, &attached, &recorded) : -ENODATA;
+	status = error ? session_unreadable(&s->session, path, error) : count_attached(s, row, &attached, &recorded);
+	attached_close(io_system(), &attached);
+	if (!in_step)
+		row->state = STATUS_POINTER_CHANGED;
+	else if (status_row_has_changes(row))
+		row->state = STATUS_CHANGED;
+	return status;
+}
+
+static int look(struct status *s, struct status_row *row, const struct attachment *attachment)
 {
 	const struct work_dataset *d = row->dataset;
 	enum work_kind kind;
-	int error = worktree_kind(&s->wt, d->path, &kind);
+	int error;
 
+	if (attachment)
+		return look_at_attached(s, row, attachment);
+	error = worktree_kind(&s->wt, d->path, &kind);
 	if (error)
 		return fail(exit_code_of(error), "cannot look at '%s': %s", shown(d->path), error_text(error));
 	if (d->has_record && d->record.has_checkout)
-		row->state = UNFINISHED;
+		row->state = STATUS_UNFINISHED;
 	else if (kind != WORK_DIRECTORY && kind != WORK_FILE)
-		row->state = ABSENT;
+		row->state = STATUS_ABSENT;
 	else if (kind == WORK_DIRECTORY && row->pointer.files && worktree_is_empty(&s->wt, d->path))
-		row->state = EMPTY;
+		row->state = STATUS_EMPTY;
 	else if (!d->has_record || !d->record.has_root)
-		row->state = UNKNOWN;
-	else if (!id_equal(&d->record.root, &row->pointer.root) &&
-	         !(d->record.has_replaces && id_equal(&d->record.replaces, &row->pointer.root)))
-		row->state = POINTER_CHANGED;
+		row->state = STATUS_UNKNOWN;
+	else if (!instep_names(&d->record, &row->pointer.root))
+		row->state = STATUS_POINTER_CHANGED;
 	else
 		return count_changes(s, row, kind == WORK_FILE);
 	return EXIT_DONE;
 }
 
-static int examine(struct status *s, struct row *row)
+static int examine(struct status *s, struct status_row *row)
 {
 	const char *path = row->dataset->path;
+	const struct attachment *attachment = attachments_find(&s->attachments, repo_work_tree(s->session.repo), path);
 	struct pointer head;
 	int error = worktree_pointer(&s->wt, path, &row->pointer, &row->line, &row->why);
 
+	if (attachment)
+		row->attached = attachment_is_mounted(attachment) == 1 ? STATUS_MOUNTED : STATUS_NOT_MOUNTED;
 	if (error == -ENOENT) {
-		row->state = POINTER_MISSING;
+		row->state = STATUS_POINTER_MISSING;
 	} else if (error == -EINVAL || error == -ELOOP) {
-		row->state = CONFLICT;
+		row->state = STATUS_CONFLICT;
 	} else if (error == -ENOTSUP || (!error && row->pointer.unknown_keys)) {
-		row->state = LATER;
+		row->state = STATUS_LATER;
 	} else if (error) {
 		return fail(exit_code_of(error), "cannot read '%s" POINTER_SUFFIX "': %s", shown(path),
 		            error_text(error));
@@ -155,124 +171,20 @@ static int examine(struct status *s, struct row *row)
 		row->committed = s->has_tree && !dataset_find(s->session.repo, &s->tree, path, &head) &&
 		                 head.is_file == row->pointer.is_file && id_equal(&head.root, &row->pointer.root);
 		s->holds_data |= s->session.store && store_has_root(s->session.store, &row->pointer.root) == 0;
-		return look(s, row);
+		return look(s, row, attachment);
 	}
 	return EXIT_DONE;
 }
 
-static void print_counts(const struct row *row)
+static int tell_row(struct status *s, const struct status_row *row)
 {
-	const struct {
-		uint64_t count;
-		const char *name;
-	} counts[] = {{row->added, "added"},
-	              {row->modified, "modified"},
-	              {row->deleted, "deleted"},
-	              {row->problems, "that cannot be recorded"}};
-	const char *between = "";
-	char text[32];
-
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-		if (!counts[i].count)
-			continue;
-		printf("%s%s %s", between, output_count(counts[i].count, text), counts[i].name);
-		between = ", ";
-	}
-	if (row->became_other)
-		printf("became a %s", row->pointer.is_file ? "directory" : "file");
-	else if (!*between)
-		printf("%s folder%s added or deleted", output_count(row->folders, text), row->folders == 1 ? "" : "s");
-}
-
-/* Whether Git could not merge it, and the pointer file is what revfs made of it. */
-static bool is_unmerged(const struct row *row)
-{
-	return row->dataset->unmerged && row->state <= POINTER_CHANGED;
-}
-
-static void print_row(const struct row *row)
-{
-	const char *path = shown(row->dataset->path);
-
-	printf("%s: ", path);
-	switch (row->state) {
-	case UNCHANGED:
-		printf("unchanged");
-		break;
-	case CHANGED:
-		print_counts(row);
-		break;
-	case ABSENT:
-		printf("not checked out ('revfs checkout %s')", path);
-		break;
-	case EMPTY:
-		printf("empty ('revfs checkout %s' brings the files back)", path);
-		break;
-	case UNFINISHED:
-		printf("a checkout was not finished ('revfs checkout %s' finishes it)", path);
-		break;
-	case UNKNOWN:
-		printf("never compared with its pointer ('revfs checkout %s')", path);
-		break;
-	case POINTER_CHANGED:
-		printf("the pointer changed since ('revfs checkout %s', or 'revfs snapshot --force %s')", path, path);
-		break;
-	case POINTER_MISSING:
-		printf("the pointer file is gone ('git checkout HEAD -- %s" POINTER_SUFFIX
-		       "', or 'git rm %s" POINTER_SUFFIX "')",
-		       path, path);
-		break;
-	case CONFLICT:
-		printf("%s" POINTER_SUFFIX ", line %u: %s", path, row->line ? row->line : 1, row->why);
-		break;
-	case LATER:
-		printf("written by a later version of revfs");
-		break;
-	}
-	if (is_unmerged(row))
-		printf("; in conflict, until 'revfs snapshot %s' says that it is resolved", path);
-	else if (row->state <= POINTER_CHANGED && !row->committed)
-		printf("; pointer not committed");
-	putchar('\n');
-}
-
-static json_t *json_row(const struct row *row)
-{
-	json_t *value = json_object();
-	char hex[ID_HEX_SIZE];
-
-	output_json_path(value, "path", row->dataset->path);
-	json_object_set_new(value, "state", json_string(state_names[row->state]));
-	if (row->state <= POINTER_CHANGED) {
-		json_object_set_new(value, "committed", json_boolean(row->committed));
-		json_object_set_new(value, "root", json_string(id_format(&row->pointer.root, hex)));
-		json_object_set_new(value, "files", json_integer((json_int_t)row->pointer.files));
-		json_object_set_new(value, "bytes", json_integer((json_int_t)row->pointer.bytes));
-	}
-	if (row->state <= CHANGED) {
-		json_object_set_new(value, "added", json_integer((json_int_t)row->added));
-		json_object_set_new(value, "modified", json_integer((json_int_t)row->modified));
-		json_object_set_new(value, "deleted", json_integer((json_int_t)row->deleted));
-		json_object_set_new(value, "unrecordable", json_integer((json_int_t)row->problems));
-		json_object_set_new(value, "folders", json_integer((json_int_t)row->folders));
-		json_object_set_new(value, "became_other", json_boolean(row->became_other));
-	}
-	if (row->state == CONFLICT) {
-		json_object_set_new(value, "line", json_integer(row->line ? row->line : 1));
-		json_object_set_new(value, "message", json_string(row->why));
-	}
-	return value;
-}
-
-static int tell_row(struct status *s, const struct row *row)
-{
-	json_t *value = globals.json ? json_row(row) : NULL;
+	json_t *value = globals.json ? status_row_json(row) : NULL;
 
 	if (value)
 		json_array_append_new(s->rows, value);
 	else
-		print_row(row);
-	return is_unmerged(row) ? conflict_tell(&s->session, &s->wt, row->dataset->path, value) : EXIT_DONE;
+		status_row_print(row);
+	return status_row_is_unmerged(row) ? conflict_tell(&s->session, &s->wt, row->dataset->path, value) : EXIT_DONE;
 }
 
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
@@ -370,7 +282,7 @@ static int examine_all(struct status *s, char *const *named, size_t named_count)
 	size_t met = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		struct row row = {.dataset = &s->datasets[i]};
+		struct status_row row = {.dataset = &s->datasets[i]};
 		int status;
 
 		if (!is_any_meant(row.dataset->path, named, named_count))
@@ -390,6 +302,37 @@ static int examine_all(struct status *s, char *const *named, size_t named_count)
 	if (!met && !s->outcome.failure && !globals.json && !globals.quiet)
 		puts("no datasets: 'revfs snapshot DIR' makes one of a directory");
 	return EXIT_DONE;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	return strcmp(((const struct work_dataset *)a)->path, ((const struct work_dataset *)b)->path);
+}
+
+/* What is attached and no dataset of the work tree any more, as after `git switch`, is told of, too. */
+static int add_attached(struct status *s)
+{
+	const char *top = repo_work_tree(s->session.repo);
+	struct work_dataset *datasets =
+	    reallocarray(s->datasets, s->count + s->attachments.count + 1, sizeof(*datasets));
+	size_t known = s->count;
+
+	if (!datasets)
+		return -ENOMEM;
+	s->datasets = datasets;
+	for (size_t i = 0; i < s->attachments.count; i++) {
+		const struct attachment *a = &s->attachments.items[i];
+		const struct work_dataset key = {.path = a->path};
+
+		if (strcmp(a->worktree, top) || bsearch(&key, datasets, known, sizeof(key), compare_paths))
+			continue;
+		datasets[s->count] = (struct work_dataset){.path = strdup(a->path)};
+		if (!datasets[s->count].path)
+			return -ENOMEM;
+		s->count++;
+	}
+	qsort(datasets, s->count, sizeof(*datasets), compare_paths);
+	return 0;
 }
 
 static int open_all(struct status *s)
@@ -414,7 +357,12 @@ static int open_all(struct status *s)
 		s->tree = commit.tree;
 		repo_commit_release(&commit);
 	}
+	error = attachments_read(repo_common_dir(s->session.repo), &s->attachments);
+	if (error)
+		return fail(exit_code_of(error), "cannot read what is attached: %s", error_text(error));
 	error = worktree_datasets(&s->wt, &s->datasets, &s->count);
+	if (!error)
+		error = add_attached(s);
 	if (error)
 		return fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error));
 	return EXIT_DONE;
@@ -448,6 +396,7 @@ static int run_status(struct status *s, char **arguments, size_t count)
 static void release(struct status *s)
 {
 	worktree_datasets_free(s->datasets, s->count);
+	attachments_release(&s->attachments);
 	exclude_free(s->exclude);
 	if (s->config)
 		config_close(s->config);

@@ -7,11 +7,13 @@
 #include "tools/command.h"
 
 extern const struct command command_archive;
+extern const struct command command_attach;
 extern const struct command command_bundle;
 extern const struct command command_cache;
 extern const struct command command_cat;
 extern const struct command command_checkout;
 extern const struct command command_config;
+extern const struct command command_detach;
 extern const struct command command_diff;
 extern const struct command command_diff_driver;
 extern const struct command command_du;

@@ -11,14 +11,38 @@
 #include "tools/output.h"
 #include "tools/shown.h"
 
-#define NAME "pre-push"
 #define SIZE_MAX_READ ((size_t)64 << 10)
 
-/* What Git tells a hook of that name is a line for each ref: name, commit, name there, commit there. */
-static const char text[] = "#!/bin/sh\n"
-			   "# Data goes before the commits that name it; 'revfs uninstall' takes this file away.\n"
-			   "revs=$(awk '$2 !~ /^0*$/ { print $2 }') || exit\n"
-			   "[ -z \"$revs\" ] || [ -z \"$(revfs remote)\" ] || exec revfs push $revs\n";
+#define HEAD "#!/bin/sh\n"
+#define TAIL "; 'revfs uninstall' takes this file away.\n"
+
+/* What was not attached is none of theirs; a failure is said, and nothing to fail for. */
+#define FOLLOW                                                                                                         \
+	"[ -d \"$(git rev-parse --git-common-dir)/revfs/attached\" ] || exit 0\n"                                      \
+	"revfs -q attach --follow || :\n"
+
+static const struct hook {
+	const char *name;
+	const char *text;
+	const char *instead; /* what one of another kind may do itself */
+} hooks[HOOK_KINDS] = {
+    /* Git tells this one a line for each ref: name, commit, name there, commit there. */
+    [HOOK_PRE_PUSH] = {"pre-push",
+                       HEAD "# Data goes before the commits that name it" TAIL
+                            "revs=$(awk '$2 !~ /^0*$/ { print $2 }') || exit\n"
+                            "[ -z \"$revs\" ] || [ -z \"$(revfs remote)\" ] || exec revfs push $revs\n",
+                       "revfs push"},
+    /* And these: whether it was another commit; nothing that matters; what rewrote the commits. */
+    [HOOK_POST_CHECKOUT] = {"post-checkout",
+                            HEAD "# Attached datasets follow the branch" TAIL "[ \"$3\" = 1 ] || exit 0\n" FOLLOW,
+                            "revfs attach --follow"},
+    [HOOK_POST_MERGE] = {"post-merge", HEAD "# Attached datasets follow what was merged" TAIL FOLLOW,
+                         "revfs attach --follow"},
+    [HOOK_POST_REWRITE] = {"post-rewrite",
+                           HEAD "# Attached datasets follow what was rebased" TAIL
+                                "[ \"$1\" = rebase ] || exit 0\n" FOLLOW,
+                           "revfs attach --follow"},
+};
 
 /* Where hooks are, malloc'ed. */
 static int find_folder(struct repo *repo, char **folder)
@@ -41,33 +65,34 @@ static int find_folder(struct repo *repo, char **folder)
 }
 
 /* What stands there: 1 ours, 0 nothing, -EEXIST another's, -errno. */
-static int look(int folder)
+static int look(int folder, const struct hook *hook)
 {
 	size_t len;
 	void *data;
-	int error = io_read_file(io_system(), folder, NAME, SIZE_MAX_READ, &data, &len);
+	int error = io_read_file(io_system(), folder, hook->name, SIZE_MAX_READ, &data, &len);
 
 	if (error == -ENOENT)
 		return 0;
 	if (error)
 		return error == -ENOMEM ? error : -EEXIST;
-	error = len == strlen(text) && !memcmp(data, text, len) ? 1 : -EEXIST;
+	error = len == strlen(hook->text) && !memcmp(data, hook->text, len) ? 1 : -EEXIST;
 	free(data);
 	return error;
 }
 
-static int change(int folder, bool install, bool *changed)
+static int change(int folder, const struct hook *hook, bool install, bool *changed)
 {
 	const struct io *io = io_system();
-	int found = look(folder);
+	int found = look(folder, hook);
 
 	*changed = found == !install;
 	if (found < 0 || !*changed)
 		return found < 0 ? found : 0;
-	return install ? io_replace_file(io, folder, ".", NAME, text, strlen(text), 0755) : io_unlink(io, folder, NAME);
+	return install ? io_replace_file(io, folder, ".", hook->name, hook->text, strlen(hook->text), 0755)
+	               : io_unlink(io, folder, hook->name);
 }
 
-static int run(struct repo *repo, bool install, char **path, bool *changed)
+static int run(struct repo *repo, const struct hook *hook, bool install, char **path, bool *changed)
 {
 	const struct io *io = io_system();
 	char *folder;
@@ -77,7 +102,7 @@ static int run(struct repo *repo, bool install, char **path, bool *changed)
 	*changed = false;
 	if (!folder)
 		return status;
-	if (asprintf(path, "%s/" NAME, folder) < 0) {
+	if (asprintf(path, "%s/%s", folder, hook->name) < 0) {
 		*path = NULL;
 		free(folder);
 		return fail(EXIT_SYSTEM, "%s", error_text(-ENOMEM));
@@ -87,23 +112,23 @@ static int run(struct repo *repo, bool install, char **path, bool *changed)
 	fd = error && error != -EEXIST ? error : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd == -1)
 		fd = -errno;
-	error = fd < 0 ? fd : change(fd, install, changed);
+	error = fd < 0 ? fd : change(fd, hook, install, changed);
 	io_close(io, fd);
 	free(folder);
 	if (error == -ENOENT && !install)
 		return EXIT_DONE;
 	if (error == -EEXIST)
-		return fail(EXIT_REFUSED, "'%s' is a hook of another kind: it may run 'revfs push' itself",
-		            shown(*path));
+		return fail(EXIT_REFUSED, "'%s' is a hook of another kind: it may run '%s' itself", shown(*path),
+		            hook->instead);
 	return error ? fail(exit_code_of(error), "cannot change '%s': %s", shown(*path), error_text(error)) : EXIT_DONE;
 }
 
-int hook_install(struct repo *repo, char **path, bool *changed)
+int hook_install(struct repo *repo, enum hook_kind kind, char **path, bool *changed)
 {
-	return run(repo, true, path, changed);
+	return run(repo, &hooks[kind], true, path, changed);
 }
 
-int hook_remove(struct repo *repo, char **path, bool *changed)
+int hook_remove(struct repo *repo, enum hook_kind kind, char **path, bool *changed)
 {
-	return run(repo, false, path, changed);
+	return run(repo, &hooks[kind], false, path, changed);
 }

@@ -18,11 +18,13 @@
 /* clang-format off */
 static const struct command *const table[] = {
 	&command_archive,
+	&command_attach,
 	&command_bundle,
 	&command_cache,
 	&command_cat,
 	&command_checkout,
 	&command_config,
+	&command_detach,
 	&command_diff,
 	&command_diff_driver,
 	&command_du,

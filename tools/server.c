@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "fs/attachment.h"
 #include "fs/info_exclude.h"
 #include "fs/mount/mount.h"
 #include "fs/mount/mountpoint.h"
@@ -83,11 +84,28 @@ static int find_mountpoint(const char *typed, char **path)
 	return status;
 }
 
+/* Whether it is the one in the Git directory that is below attached datasets. */
+static bool is_for_attached(const struct repo *repo, const char *mountpoint)
+{
+	char *folder, *real = NULL;
+	size_t len;
+	bool is;
+
+	if (asprintf(&folder, "%s/" ATTACHMENTS_FOLDER, repo_common_dir(repo)) >= 0) {
+		real = realpath(folder, NULL);
+		free(folder);
+	}
+	len = real ? strlen(real) : 0;
+	is = real && !strncmp(mountpoint, real, len) && !strcmp(mountpoint + len, "/mount");
+	free(real);
+	return is;
+}
+
 static int check_mountpoint(const struct repo *repo, const char *mountpoint)
 {
 	const char *const folders[] = {repo_git_dir(repo), repo_common_dir(repo)};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2 && !is_for_attached(repo, mountpoint); i++) {
 		char *folder = realpath(folders[i], NULL);
 		bool within, around;
 
@@ -114,7 +132,7 @@ static void hide_from_git(const struct repo *repo, const char *mountpoint)
 	char *tree = repo_work_tree(repo) ? realpath(repo_work_tree(repo), NULL) : NULL;
 	int err = 0;
 
-	if (tree && is_within(mountpoint, tree) && strcmp(mountpoint, tree) != 0)
+	if (tree && !is_for_attached(repo, mountpoint) && is_within(mountpoint, tree) && strcmp(mountpoint, tree) != 0)
 		err = info_exclude_add(repo, mountpoint + strlen(tree), true);
 	if (err)
 		warn("cannot add '%s' to info/exclude: %s; git sees what is mounted", mountpoint, error_text(err));

@@ -6,6 +6,8 @@
 #include <strings.h>
 
 static const struct setting settings[] = {
+    {"attachDir", NULL, false, false,
+     "folder for what is written to attached datasets; in the Git directory where not set"},
     {"cacheDir", NULL, false, false, "folder of the cache; $XDG_CACHE_HOME/revfs where not set"},
     {"cacheSize", NULL, false, false, "bytes that the cache may take; a tenth of the disk where not set"},
     {"io-timeout", NULL, false, false, "how long reads wait for remotes that fail; 0 for ever"},

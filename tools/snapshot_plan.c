@@ -6,6 +6,7 @@
 
 #include "fs/dataset.h"
 #include "fs/name.h"
+#include "tools/attached.h"
 #include "tools/shown.h"
 
 /* Whether PATH lies in the folder TOP (or is it). */
@@ -103,12 +104,35 @@ static int check_pointer(struct snapshot_plan *plan, struct snapshot_item *item)
 	return EXIT_DONE;
 }
 
+/* What is seen of an attached dataset must be above what the pointer names. */
+static int check_attached_in_step(struct snapshot_plan *plan, struct snapshot_item *item)
+{
+	const struct instep *r = &item->record;
+	const char *path = shown(item->path);
+
+	if (plan->force || !item->has_work || instep_names(r, &item->work_pointer.root))
+		return EXIT_DONE;
+	if (item->unmerged)
+		return fail(EXIT_REFUSED,
+		            "'%s" POINTER_SUFFIX
+		            "' has what was merged, and '%s', which is attached, does not show it: "
+		            "'revfs detach %s', then 'revfs checkout %s' bring it",
+		            path, path, path, path);
+	return fail(EXIT_REFUSED,
+	            "'%s" POINTER_SUFFIX "' is another version than '%s' shows (another branch?): 'revfs attach %s' "
+	            "follows it where nothing was changed, with --rebase carries changes over, and 'revfs snapshot "
+	            "--force %s' records what is there",
+	            path, path, path, path);
+}
+
 /* The files must be those that the pointer names, as they were last in step, and changed since by the user alone. */
 static int check_in_step(struct snapshot_plan *plan, struct snapshot_item *item)
 {
 	const struct instep *r = &item->record;
 	const char *path = shown(item->path);
 
+	if (item->is_attached)
+		return check_attached_in_step(plan, item);
 	if (plan->force)
 		return EXIT_DONE;
 	if (item->has_record && r->has_checkout)
@@ -121,8 +145,7 @@ static int check_in_step(struct snapshot_plan *plan, struct snapshot_item *item)
 		            "'%s" POINTER_SUFFIX "' came without its files, and '%s' was never the same as it: "
 		            "'revfs checkout %s' brings them together, --force records what is there",
 		            path, path, path);
-	if (!id_equal(&r->root, &item->work_pointer.root) &&
-	    !(r->has_replaces && id_equal(&r->replaces, &item->work_pointer.root)))
+	if (!instep_names(r, &item->work_pointer.root))
 		return fail(EXIT_REFUSED,
 		            "'%s" POINTER_SUFFIX "' changed since '%s' was last the same as it (another branch?): "
 		            "'revfs checkout %s' takes the pointer's files, --force records these",
@@ -169,12 +192,35 @@ static int check_ignore_line(struct snapshot_plan *plan, struct snapshot_item *i
 	}
 }
 
+/* One that is attached is what its overlay shows, and nothing without it. */
+static int look_if_attached(struct snapshot_plan *plan, struct snapshot_item *item)
+{
+	struct repo *repo = plan->session->repo;
+	const struct attachment *attachment = attachments_find(&plan->attachments, repo_work_tree(repo), item->path);
+	int status, error;
+
+	if (!attachment)
+		return EXIT_DONE;
+	status = attached_check_mounted(attachment);
+	if (status)
+		return status;
+	error = attached_open(plan->wt->io, repo_common_dir(repo), attachment, &item->attached);
+	if (error)
+		return attached_unreadable(attachment, error);
+	item->is_attached = item->has_record = true;
+	item->record = item->attached.record;
+	return EXIT_DONE;
+}
+
 /* What stands in the work tree, if anything, must be something that can be recorded. */
 static int look(struct snapshot_plan *plan, struct snapshot_item *item, enum work_kind *kind)
 {
 	const char *path = shown(item->path);
-	int error = worktree_kind(plan->wt, item->path, kind);
+	int status = look_if_attached(plan, item), error;
 
+	if (status)
+		return status;
+	error = worktree_kind(plan->wt, item->path, kind);
 	if (error)
 		return fail(exit_code_of(error), "cannot look at '%s': %s", path, error_text(error));
 	item->is_file = *kind == WORK_FILE;
@@ -199,8 +245,9 @@ static int check_files(struct snapshot_plan *plan, struct snapshot_item *item, e
 		            path, path, path);
 	if (kind == WORK_ABSENT)
 		return fail(EXIT_NOT_FOUND, "there is no '%s'", path);
-	if (!plan->force && item->has_work && item->work_pointer.files && kind == WORK_DIRECTORY &&
-	    worktree_is_empty(plan->wt, item->path))
+	/* Of an overlay it takes long to ask, and is told by what the upper folder hides. */
+	if (!plan->force && !item->is_attached && item->has_work && item->work_pointer.files &&
+	    kind == WORK_DIRECTORY && worktree_is_empty(plan->wt, item->path))
 		return fail(EXIT_REFUSED,
 		            "'%s' is empty, and had %llu files: 'revfs checkout %s' brings them back, --force "
 		            "records the empty directory",
@@ -350,6 +397,9 @@ int snapshot_plan_make(struct session *session, struct worktree *wt, char **argu
 	status = read_tree(plan);
 	if (status)
 		return status;
+	error = attachments_read(repo_common_dir(session->repo), &plan->attachments);
+	if (error)
+		return fail(exit_code_of(error), "cannot read what is attached: %s", error_text(error));
 	error = worktree_datasets(wt, &plan->known, &plan->known_count);
 	if (error)
 		return fail(exit_code_of(error), "cannot list the datasets of the work tree: %s", error_text(error));
@@ -371,11 +421,14 @@ void snapshot_plan_release(struct snapshot_plan *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		stat_cache_writer_abort(plan->items[i].result.cache);
 		ignore_plan_release(&plan->items[i].ignore);
+		if (plan->items[i].is_attached)
+			attached_close(plan->wt->io, &plan->items[i].attached);
 		free(plan->items[i].path);
 	}
 	free(plan->items);
 	free(plan->paths);
 	worktree_datasets_free(plan->known, plan->known_count);
+	attachments_release(&plan->attachments);
 	*plan = (struct snapshot_plan){0};
 }
 

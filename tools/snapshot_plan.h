@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "fs/attached.h"
 #include "fs/git/worktree.h"
 #include "fs/ignore_line.h"
 #include "fs/snapshot.h"
@@ -21,7 +22,9 @@ struct snapshot_item {
 	bool has_head; /* HEAD has a pointer, HEAD_POINTER */
 	bool has_work; /* the work tree has one, WORK_POINTER */
 	bool has_record;
-	bool unmerged; /* its pointer is in conflict in git's index */
+	bool unmerged;    /* its pointer is in conflict in git's index */
+	bool is_attached; /* ATTACHED is open: HAS_RECORD and RECORD are of what is seen there */
+	struct attached attached;
 	struct pointer head_pointer;
 	struct pointer work_pointer;
 	struct instep record;
@@ -38,6 +41,7 @@ struct snapshot_plan {
 	struct oid tree; /* HEAD's */
 	struct work_dataset *known;
 	size_t known_count;
+	struct attachments attachments;
 	const char **paths; /* of all datasets, known and new; NULL-terminated; borrowed from the others */
 	struct snapshot_item *items;
 	size_t count;

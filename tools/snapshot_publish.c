@@ -24,6 +24,7 @@ static int write_pointer(struct snapshot_publish *p, struct snapshot_item *item)
 {
 	struct instep record = {.has_root = true, .root = item->result.pointer.root};
 	struct worktree *wt = p->wt;
+	int folder = item->is_attached ? item->attached.records : wt->folder;
 	bool same = item->has_work && same_pointer(&item->work_pointer, &item->result.pointer);
 	int error = 0;
 
@@ -31,14 +32,14 @@ static int write_pointer(struct snapshot_publish *p, struct snapshot_item *item)
 		record.has_replaces = item->has_work;
 		record.replaces = item->work_pointer.root;
 		record.is_first = !item->has_work;
-		error = instep_write(wt->io, wt->folder, item->path, &record);
+		error = instep_write(wt->io, folder, item->path, &record);
 		if (!error)
 			error = worktree_write_pointer(wt, item->path, &item->result.pointer);
 		record.has_replaces = record.is_first = false;
 	}
 	if (!error && (!same || !item->has_record || item->record.has_checkout || item->record.has_replaces ||
 	               item->record.is_first || !item->record.has_root || !id_equal(&item->record.root, &record.root)))
-		error = instep_write(wt->io, wt->folder, item->path, &record);
+		error = instep_write(wt->io, folder, item->path, &record);
 	return error;
 }
 
@@ -59,8 +60,31 @@ static int write_ignore(struct snapshot_publish *p, struct snapshot_item *item)
 	return error ? error : ignore_line_exclude(p->wt, item->path);
 }
 
+/* Git may have moved the pointer files meanwhile: what was planned is nothing to write over them. */
+static int check_pointers(const struct snapshot_publish *p)
+{
+	for (size_t i = 0; i < p->plan->count; i++) {
+		const struct snapshot_item *item = &p->plan->items[i];
+		struct pointer pointer;
+		int error = item->ready ? worktree_pointer(p->wt, item->path, &pointer, NULL, NULL) : 0;
+
+		if (!item->ready)
+			continue;
+		if (item->has_work ? error || !same_pointer(&pointer, &item->work_pointer) : error != -ENOENT)
+			return fail(EXIT_TEMPORARY,
+			            "'%s" POINTER_SUFFIX "' changed while '%s' was recorded (git switch, git pull?): "
+			            "nothing was committed, run this again",
+			            shown(item->path), shown(item->path));
+	}
+	return EXIT_DONE;
+}
+
 int snapshot_publish_files(struct snapshot_publish *p)
 {
+	int status = check_pointers(p);
+
+	if (status)
+		return status;
 	for (size_t i = 0; i < p->plan->count; i++) {
 		struct snapshot_item *item = &p->plan->items[i];
 		int error;

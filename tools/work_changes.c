@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/chunk_file.h"
 #include "fs/drift.h"
 #include "fs/name.h"
 #include "fs/scan.h"
+#include "tools/attached.h"
 #include "tools/path.h"
 #include "tools/shown.h"
 #include "tools/snapshot_report.h"
@@ -19,14 +19,16 @@
 struct dataset {
 	char *path;
 	bool in_tree;
-	struct pointer pointer;            /* of the tree */
-	const struct work_dataset *record; /* NULL: the work tree never had it */
+	struct pointer pointer;              /* of the tree */
+	const struct work_dataset *record;   /* NULL: the work tree never had it */
+	const struct attachment *attachment; /* NULL: not attached */
 };
 
 struct datasets {
 	struct dataset *list;
 	size_t count;
 	const struct work_changes *changes;
+	struct attachments attachments;
 };
 
 /* What goes on for one dataset. */
@@ -96,10 +98,28 @@ static int add_problem(const struct collection *c, const char *name, uint8_t pro
 	return 0;
 }
 
+/* What the base of an attached dataset has, and nobody changed. */
+static int add_from_base(const struct collection *c, const struct drift_difference *d)
+{
+	char *path;
+	int ret = join_path(c->dataset, d->path, &path);
+
+	if (ret)
+		return ret;
+	if (path_limits_hold(c->changes->limits, path)) {
+		drop_parent(c->changes->list, path);
+		ret = change_list_add(c->changes->list, path, d->old, d->now);
+	}
+	free(path);
+	return ret;
+}
+
 static int add_difference(void *arg, const struct drift_difference *d)
 {
 	if (d->problem)
 		return add_problem(arg, d->path, d->problem, d->error);
+	if (d->now)
+		return add_from_base(arg, d);
 	return add(arg, d->path, d->old, d->kind, d->st);
 }
 
@@ -196,6 +216,26 @@ static int add_drift(const struct collection *c, const struct pointer *pointer, 
 	return request.source ? drift_compare(&request, add_difference, (void *)c) : -ENODATA;
 }
 
+/* What changed from the pointer (NULL: nothing) to what an attached dataset shows. */
+static int add_attached(const struct collection *c, const struct attachment *attachment, const struct pointer *pointer)
+{
+	const struct work_changes *changes = c->changes;
+	struct session *session = changes->session;
+	struct attached attached;
+	int ret = attached_open(io_system(), repo_common_dir(session->repo), attachment, &attached);
+
+	if (!ret) {
+		ret = session->source ? attached_compare(session, changes->wt, changes->exclude, &attached, pointer,
+		                                         add_difference, (void *)c)
+		                      : -ENODATA;
+		attached_close(io_system(), &attached);
+	}
+	if (ret != -ENOENT && ret != -ENOTDIR && ret != -EPERM)
+		return ret;
+	outcome_add(changes->outcome, attached_unreadable(attachment, ret));
+	return 0;
+}
+
 /* Whether the files of a dataset are there, so that they can be compared. */
 static bool is_checked_out(const struct work_changes *changes, const struct dataset *d, const struct pointer *now,
                            enum work_kind kind)
@@ -214,6 +254,7 @@ static int add_dataset(const struct work_changes *changes, const struct dataset 
 	struct collection c = {changes, d->path};
 	struct pointer now;
 	enum work_kind kind;
+	bool is_file, other;
 	int ret = worktree_pointer(changes->wt, d->path, &now, line, why);
 
 	if (ret == -ENOENT)
@@ -222,12 +263,17 @@ static int add_dataset(const struct work_changes *changes, const struct dataset 
 		ret = worktree_kind(changes->wt, d->path, &kind);
 	if (ret)
 		return ret;
-	if (!is_checked_out(changes, d, &now, kind))
+	if (!d->attachment && !is_checked_out(changes, d, &now, kind))
 		return add_by_pages(&c, before, &now);
-	if (before && before->is_file == (kind == WORK_FILE))
-		return add_drift(&c, before, kind);
-	ret = before ? add_by_pages(&c, before, NULL) : 0;
-	return ret ? ret : add_all_files(&c, kind);
+	is_file = !d->attachment && kind == WORK_FILE;
+	other = before && before->is_file != is_file;
+	if (other)
+		ret = add_by_pages(&c, before, NULL);
+	if (ret)
+		return ret;
+	if (d->attachment)
+		return add_attached(&c, d->attachment, other ? NULL : before);
+	return before && !other ? add_drift(&c, before, kind) : add_all_files(&c, kind);
 }
 
 /* --- all datasets --- */
@@ -305,6 +351,9 @@ static int note_all(struct datasets *all, const struct work_dataset *work, size_
 		free(all->list[i].path);
 	}
 	all->count = kept;
+	for (size_t i = 0; i < kept; i++)
+		all->list[i].attachment =
+		    attachments_find(&all->attachments, repo_work_tree(all->changes->session->repo), all->list[i].path);
 	return 0;
 }
 
@@ -338,6 +387,8 @@ int work_changes_collect(const struct work_changes *changes)
 	int ret = worktree_datasets(changes->wt, &work, &count);
 
 	if (!ret)
+		ret = attachments_read(repo_common_dir(changes->session->repo), &all.attachments);
+	if (!ret)
 		ret = note_all(&all, work, count);
 	for (size_t i = 0; !ret && i < all.count; i++)
 		ret = collect_dataset(changes, &all.list[i]);
@@ -345,159 +396,6 @@ int work_changes_collect(const struct work_changes *changes)
 		free(all.list[i].path);
 	free(all.list);
 	worktree_datasets_free(work, count);
-	return ret;
-}
-
-/* --- what may be a rename --- */
-
-/* What was deleted, by kind and size. */
-struct deletions {
-	const struct change_side **list;
-	size_t count;
-};
-
-static int compare_sides(const void *a, const void *b)
-{
-	const struct change_side *x = *(const struct change_side *const *)a, *y = *(const struct change_side *const *)b;
-
-	if (x->kind != y->kind)
-		return x->kind < y->kind ? -1 : 1;
-	return (x->size > y->size) - (x->size < y->size);
-}
-
-/* The first deletion that SIDE could be the other end of, or the end. */
-static size_t find_deletion(const struct deletions *d, const struct change_side *side)
-{
-	size_t low = 0, high = d->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_sides(&d->list[middle], &side) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static int note_first_chunk(void *arg, const struct list_entry *chunk)
-{
-	*(struct id *)arg = chunk->id;
-	return 1;
-}
-
-/* Whether the file NAME is what was deleted: SIDE, a list of chunks, the first of which has the id FIRST in the file.
- */
-static int is_same(struct source *source, struct chunk_file *reader, int dirfd, const char *name,
-                   const struct change_side *side, const struct id *first, bool *same)
-{
-	bool of_source;
-	struct stat st;
-	struct id id;
-	int ret = content_each_chunk(source, side->large, note_first_chunk, &id);
-
-	*same = false;
-	if (ret < 0)
-		return ret;
-	if (!id_equal(&id, first))
-		return 0;
-	return chunk_file_compare(reader, dirfd, name, source, side->large, same, &of_source, &st);
-}
-
-/* Find out the id of a file by what it could be; FROM is the first of the deletions of its size. */
-static int identify_file(const struct work_changes *changes, struct chunk_file *reader, int dirfd, const char *name,
-                         const struct deletions *d, size_t from, struct change_side *side)
-{
-	struct chunk_piece piece;
-	struct stat st;
-	struct id first;
-	bool whole, same = false;
-	int ret = chunk_file_begin(reader, dirfd, name, &st);
-
-	if (ret)
-		return ret;
-	ret = chunk_file_next(reader, &piece);
-	whole = !ret && piece.count == 1 && piece.len == side->size;
-	if (!ret)
-		id_of(piece.data, piece.len, &first);
-	if (chunk_file_end(reader))
-		ret = ret ? ret : -EAGAIN;
-	if (ret)
-		return ret;
-	if (whole) {
-		side->id = first;
-		side->has_id = true;
-		return 0;
-	}
-	for (size_t i = from; !ret && !same && i < d->count && !compare_sides(&d->list[i], &side); i++) {
-		if (!d->list[i]->large)
-			continue;
-		ret = is_same(changes->session->source, reader, dirfd, name, d->list[i], &first, &same);
-		if (!ret && same) {
-			side->id = d->list[i]->id;
-			side->has_id = true;
-		}
-	}
-	return ret;
-}
-
-static int identify_link(int dirfd, const char *name, struct change_side *side)
-{
-	char target[PAGE_SYMLINK_MAX + 1];
-	ssize_t len = readlinkat(dirfd, name, target, sizeof(target));
-
-	if (len < 0)
-		return -errno;
-	if ((size_t)len == side->size) {
-		id_of(target, (size_t)len, &side->id);
-		side->has_id = true;
-	}
-	return 0;
-}
-
-static int identify(const struct work_changes *changes, struct chunk_file *reader, const struct deletions *d,
-                    struct listed_change *change)
-{
-	size_t from = find_deletion(d, &change->b);
-	const struct change_side *side = &change->b;
-	const char *name;
-	int dirfd, ret;
-
-	if (from == d->count || compare_sides(&d->list[from], &side))
-		return 0;
-	dirfd = worktree_open_parent(changes->wt, change->path, false, &name);
-	if (dirfd < 0)
-		return 0;
-	if (change->b.kind == ENTRY_SYMLINK)
-		ret = identify_link(dirfd, name, &change->b);
-	else
-		ret = identify_file(changes, reader, dirfd, name, d, from, &change->b);
-	close(dirfd);
-	/* Whatever is wrong with one of the two, it is an addition then. */
-	return ret == -ENOMEM ? ret : 0;
-}
-
-int work_changes_read_candidates(const struct work_changes *changes)
-{
-	struct change_list *list = changes->list;
-	struct deletions d = {calloc(list->count + 1, sizeof(*d.list)), 0};
-	struct chunk_file *reader = NULL;
-	int ret = d.list ? chunk_file_new(&reader) : -ENOMEM;
-
-	for (size_t i = 0; !ret && i < list->count; i++)
-		if (!list->items[i].b.kind && list->items[i].a.has_id && list->items[i].a.size)
-			d.list[d.count++] = &list->items[i].a;
-	if (!ret && d.count) {
-		qsort(d.list, d.count, sizeof(*d.list), compare_sides);
-		for (size_t i = 0; !ret && i < list->count; i++) {
-			struct listed_change *change = &list->items[i];
-
-			if (!change->a.kind && !change->b.has_id && change->b.size)
-				ret = atomic_load(stop_flag()) ? -EINTR : identify(changes, reader, &d, change);
-		}
-	}
-	chunk_file_free(reader);
-	free(d.list);
+	attachments_release(&all.attachments);
 	return ret;
 }

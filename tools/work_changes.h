@@ -26,7 +26,4 @@ struct work_changes {
 /* Add the changes to the list.  Returns 0, -EINTR where the command is to stop, or -errno. */
 int work_changes_collect(const struct work_changes *changes);
 
-/* Read the files of the work tree that may be renames of what the list has as deleted, so that it finds them. */
-int work_changes_read_candidates(const struct work_changes *changes);
-
 #endif

@@ -10,8 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Undo the \ooo escapes of mountinfo in place. */
-static void unescape(char *text)
+void mountpoint_unescape(char *text)
 {
 	char *out = text;
 
@@ -43,14 +42,17 @@ static bool parse_line(char *line, struct mountpoint *mountpoint)
 	}
 	if (sscanf(fields[2], "%u:%u", &mountpoint->major, &mountpoint->minor) != 2)
 		return false;
-	unescape(fields[4]);
+	mountpoint_unescape(fields[4]);
 	mountpoint->path = fields[4];
 	mountpoint->type = strtok_r(rest, " \n", &save);
 	fields[0] = strtok_r(NULL, " \n", &save);
 	if (!mountpoint->type || !fields[0])
 		return false;
-	unescape(fields[0]);
+	mountpoint_unescape(fields[0]);
 	mountpoint->source = fields[0];
+	mountpoint->options = strtok_r(NULL, " \n", &save);
+	if (!mountpoint->options)
+		mountpoint->options = "";
 	return true;
 }
 

@@ -15,8 +15,12 @@ struct mountpoint {
 	const char *path;
 	const char *type;
 	const char *source;
+	const char *options; /* of the file system, between commas, escaped as the kernel does: mountpoint_unescape() */
 	unsigned major, minor; /* st_dev below it */
 };
+
+/* Undo the \ooo escapes of the table in place. */
+void mountpoint_unescape(char *text);
 
 /* Call EACH for every mount that this process sees, the uppermost of a path last, until it answers other than 0; that
  * is returned.  0 at the end, or -errno. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "fs/attachment.h"
 #include "fs/instep.h"
 #include "fs/page.h"
 #include "fs/registration.h"
@@ -437,6 +438,44 @@ static void in_step_records_hold(void **state)
 	free(git_dir);
 }
 
+/* Also where nothing is mounted: the commit, the base, and what was recorded above it. */
+static void attached_datasets_hold(void **state)
+{
+	struct ground *g = *state;
+	char *git_dir = scratch_path("r/.git"), *hex, *folder, name[ATTACHMENT_NAME_SIZE];
+	struct attachment a = {.name = name, .worktree = g->work_tree, .path = "a", .dialect = LAYER_KERNEL};
+	struct instep record = {.has_root = true};
+	struct id committed = ground_commit(g, "a", &SMALL);
+	const struct ground_dataset base = {.from = 100, .to = 110}, above = {.from = 200, .to = 210};
+	int fd;
+
+	hex = scratch_output("git -C r rev-parse HEAD");
+	assert_int_equal(oid_parse(hex, strlen(hex), &a.commit), 0);
+	forget("HEAD~1");
+	assert_int_equal(ground_store(g, &base, &a.base.root), 0);
+	assert_int_equal(ground_store(g, &above, &record.root), 0);
+	attachment_name(a.worktree, a.path, name);
+	assert_true(asprintf(&folder, "%s/" ATTACHMENTS_FOLDER "/%s", git_dir, name) > 0);
+	a.folder = folder;
+	assert_int_equal(attachment_write(git_dir, &a), 0);
+	assert_held(g, &committed, &SMALL);
+	assert_int_equal(ground_read(g, &a.base.root, &base), 0);
+	assert_int_equal(ground_read(g, &record.root, &above), -ENODATA);
+	assert_int_equal(ground_store(g, &above, &record.root), 0);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(instep_write(io_system(), fd, "a", &record), 0);
+	assert_held(g, &record.root, &above);
+	assert_int_equal(instep_remove(io_system(), fd, "a"), 0);
+	close(fd);
+	assert_int_equal(attachment_remove(git_dir, &a), 0);
+	assert_not_held(g, &committed, &SMALL);
+	assert_int_equal(ground_read(g, &record.root, &above), -ENODATA);
+	free(folder);
+	free(hex);
+	free(git_dir);
+}
+
 static void registrations_hold(void **state)
 {
 	struct ground *g = *state;
@@ -484,6 +523,16 @@ static void assert_blamed(struct ground *g, int error, const char *part)
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
+}
+
+static void records_of_attached_datasets_that_do_not_read_stop_it(void **state)
+{
+	struct ground *g = *state;
+	char name[ATTACHMENT_NAME_SIZE];
+
+	attachment_name(g->work_tree, "a", name);
+	scratch_sh("mkdir -p r/.git/revfs/attached/%s && echo x >r/.git/revfs/attached/%s/record", name, name);
+	assert_blamed(g, -EBADMSG, "attached");
 }
 
 static void damaged_page_stops_it(void **state)
@@ -1044,6 +1093,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(pointer_files_on_disk_hold, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(other_worktrees_hold, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(in_step_records_hold, ground_setup, ground_teardown),
+	    cmocka_unit_test_setup_teardown(attached_datasets_hold, ground_setup, ground_teardown),
+	    cmocka_unit_test_setup_teardown(records_of_attached_datasets_that_do_not_read_stop_it, ground_setup,
+	                                    ground_teardown),
 	    cmocka_unit_test_setup_teardown(registrations_hold, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(intent_to_add_is_no_damage, ground_setup, ground_teardown),
 	    cmocka_unit_test_setup_teardown(damaged_page_stops_it, ground_setup, ground_teardown),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -429,6 +430,65 @@ static void a_young_file_is_read_again(void **state)
 	assert_int_equal(r.read_bytes, 5);
 }
 
+/* The bytes of the file NAME of `upper`, SIZE of them, shared. */
+static char *map_upper(const char *name, size_t size)
+{
+	char *path = scratch_path(name), *bytes;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(bytes != MAP_FAILED);
+	close(fd);
+	free(path);
+	return bytes;
+}
+
+/* Whether a store into a page that was written back shows in the times of its file: not on every file system. */
+static bool stores_show(char *bytes, size_t size, const char *name)
+{
+	char *path = scratch_path(name);
+	struct stat before, after;
+
+	bytes[0] = 'x';
+	assert_int_equal(msync(bytes, size, MS_SYNC), 0);
+	assert_int_equal(stat(path, &before), 0);
+	usleep(50000);
+	bytes[0] = 'y';
+	assert_int_equal(stat(path, &after), 0);
+	free(path);
+	return before.st_mtim.tv_sec != after.st_mtim.tv_sec || before.st_mtim.tv_nsec != after.st_mtim.tv_nsec;
+}
+
+/* Whoever has a file mapped goes on writing to pages that are dirty already: small files, and those that are cut. */
+static void what_is_stored_through_a_mapping_later_is_seen(void **state)
+{
+	static const size_t sizes[] = {5000, (1 << 20) + 5000};
+	struct pointer base = make_base(), made = base;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct snapshot_result r;
+		char *bytes;
+
+		scratch_sh("head -c %zu /dev/zero >upper/mapped", sizes[i]);
+		bytes = map_upper("upper/mapped", sizes[i]);
+		if (!stores_show(bytes, sizes[i], "upper/mapped"))
+			skip();
+		let_time_pass();
+		made = record(&base, &made);
+		/* The clock of times is coarse. */
+		usleep(50000);
+		bytes[1] = 'z';
+		let_time_pass();
+		snapshot(&base, &made, &r);
+		assert_false(r.unchanged);
+		assert_int_equal(r.counts.modified, 1);
+		made = r.pointer;
+		assert_int_equal(munmap(bytes, sizes[i]), 0);
+	}
+}
+
 /* A directory of COUNT small files, as a dataset. */
 static struct pointer make_wide(unsigned count)
 {
@@ -578,24 +638,11 @@ static void what_is_cancelled_ends(void **state)
 	assert_int_equal(upper_snapshot(&w.run, &upper, &r), -EINTR);
 }
 
-/* Change what lies in `merged` at random. */
-static void change_merged(uint64_t *random, unsigned count)
-{
-	int fd = openat(w.top, "merged", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	while (count--) {
-		struct change change = change_random(random);
-
-		change_apply(fd, &change);
-	}
-	close(fd);
-}
-
 /* A random base, and `merged` equal to it. */
 static struct pointer random_base(uint64_t *random)
 {
 	scratch_sh("rm -rf base merged upper work mnt && mkdir merged upper work mnt");
-	change_merged(random, 150);
+	change_folder(w.top, "merged", random, 150);
 	scratch_sh("cp -a merged base");
 	return dataset_world_record(&w, "base", NULL);
 }
@@ -644,7 +691,7 @@ static void random_uppers(enum layer_dialect d)
 
 		for (unsigned round = 0; round < 3; round++) {
 			scratch_sh("rm -rf upper && mkdir upper");
-			change_merged(&random, 20);
+			change_folder(w.top, "merged", &random, 20);
 			upper_write(d, base_path, merged, upper, &random);
 			old = assert_as_merged(&base, seed % 3 ? &old : NULL);
 		}
@@ -820,6 +867,7 @@ int main(void)
 	    t(what_was_only_touched_is_as_it_was),
 	    t(a_second_snapshot_reads_what_changed_since),
 	    t(a_young_file_is_read_again),
+	    t(what_is_stored_through_a_mapping_later_is_seen),
 	    t(one_file_above_many_costs_its_path),
 	    t(many_changes_above_many_make_the_same_tree),
 	    t(trees_that_cannot_be_read_are_told_apart),

@@ -21,9 +21,9 @@ NAMES = (b'a', b'b', b'A', b'c d', b'\xff\xfe', b'new\nline', b'-x', b'"q"', b'.
 
 
 class Model:
-    def __init__(self, seed):
+    def __init__(self, seed, top=b'data'):
         self.random = random.Random(seed)
-        self.top = b'data'
+        self.top = top
         os.mkdir(self.top)
 
     def entries(self, kinds='fdl'):
@@ -146,6 +146,9 @@ class Model:
         if (to + b'/').startswith(path + b'/') or (path + b'/').startswith(to + b'/'):
             return
         self.remove(to)
+        self.move(path, to)
+
+    def move(self, path, to):
         os.rename(path, to)
 
     def turn_kind(self):
@@ -243,4 +246,5 @@ def main():
     print('same: %d states' % states)
 
 
-main()
+if __name__ == '__main__':
+    main()

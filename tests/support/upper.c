@@ -166,6 +166,19 @@ static void set_mark(enum layer_dialect dialect, const char *path, const char *m
 	assert_int_equal(setxattr(path, name, value, strlen(value), 0), 0);
 }
 
+void change_folder(int dirfd, const char *name, uint64_t *random, unsigned count)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	while (count--) {
+		struct change change = change_random(random);
+
+		change_apply(fd, &change);
+	}
+	close(fd);
+}
+
 bool upper_marks_work(enum layer_dialect dialect, int fd)
 {
 	char name[64];

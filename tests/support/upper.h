@@ -29,6 +29,9 @@ int change_apply(int dirfd, const struct change *change);
 /* Only make the folders that it needs. */
 int change_prepare(int dirfd, const struct change *change);
 
+/* Do COUNT of them in the folder NAME below DIRFD. */
+void change_folder(int dirfd, const char *name, uint64_t *random, unsigned count);
+
 /* Whether the file system of FD takes the attributes of DIALECT. */
 bool upper_marks_work(enum layer_dialect dialect, int fd);
 

@@ -1,0 +1,41 @@
+/*
+ * Overlays: mounting them, taking them away, and whether one that stands is above the mount of today.
+ *
+ * The kernel's overlayfs is told by its source, `revfs:MINOR`, which mount it was put above: MINOR is that of the
+ * mount's st_dev, which nothing else gets while the overlay stands.  fuse-overlayfs takes no such name: the number
+ * stands in a file `below` beside the record.
+ */
+#ifndef TOOLS_OVERLAY_MOUNT_H
+#define TOOLS_OVERLAY_MOUNT_H
+
+#include "fs/attachment.h"
+
+struct overlay_mount {
+	const char *git_dir;                 /* the common one */
+	const struct attachment *attachment; /* its dialect says which; its place and folders are there */
+	const char *lower;                   /* absolute */
+	unsigned minor;                      /* of the mount that LOWER is in */
+};
+
+/*
+ * Mount.  Returns 0; -ENOPKG where there is no fuse-overlayfs; -EPERM where this user may not; -EINVAL where the file
+ * system of the upper folder does not do, or the kernel has it refused for another reason; -ENODEV where the kernel has
+ * no overlays; -ENAMETOOLONG; -EINTR; -errno.  *SAID (malloc'ed, or NULL) is what fuse-overlayfs said, in one line.
+ */
+int overlay_mount(const struct overlay_mount *request, char **said);
+
+enum overlay_state {
+	OVERLAY_NONE,    /* nothing of this attachment is mounted there */
+	OVERLAY_CURRENT, /* it is mounted, above the mount with that minor number */
+	OVERLAY_STALE,   /* it is mounted, above one that is gone */
+};
+
+/* How the overlay of ATTACHMENT, whose record is below GIT_DIR, stands to the mount with MINOR (0: there is none).  0
+ * or -errno. */
+int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state);
+
+/* Take away the uppermost mount at PLACE, not lazily; one that is in use is tried for a second.  0; -EBUSY; -EINTR;
+ * -errno. */
+int overlay_unmount(const char *place);
+
+#endif

@@ -1,0 +1,104 @@
+#include "tools/attach/stray.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/shown.h"
+
+/* Whether a work tree of git's is where the attachment has it. */
+static bool is_there(const struct attachment *attachment)
+{
+	char *git;
+	bool there = true;
+
+	if (asprintf(&git, "%s/.git", attachment->worktree) < 0)
+		return true;
+	there = !access(git, F_OK) || (errno != ENOENT && errno != ENOTDIR);
+	free(git);
+	return there;
+}
+
+/* Whether its folder lay in the Git directory of its work tree, and that is ours now. */
+static bool came_along(const struct attaching *a, const struct attachment *attachment)
+{
+	char *folder, *git;
+	bool did = false;
+
+	if (asprintf(&folder, "%s/.git/" ATTACHMENTS_FOLDER "/%s", attachment->worktree, attachment->name) < 0)
+		return false;
+	if (asprintf(&git, "%s/.git", a->worktree) >= 0) {
+		did = !strcmp(folder, attachment->folder) && !strcmp(git, a->git_dir);
+		free(git);
+	}
+	free(folder);
+	return did;
+}
+
+static int adopt(const struct attaching *a, const struct attachment *attachment)
+{
+	char name[ATTACHMENT_NAME_SIZE], *from = NULL;
+	struct attachment now = *attachment;
+	int error = 0;
+
+	now.worktree = (char *)a->worktree;
+	now.name = name;
+	attachment_name(now.worktree, now.path, name);
+	if (asprintf(&now.folder, "%s/" ATTACHMENTS_FOLDER "/%s", a->git_dir, name) < 0)
+		return -ENOMEM;
+	if (asprintf(&from, "%s/" ATTACHMENTS_FOLDER "/%s", a->git_dir, attachment->name) < 0)
+		from = NULL;
+	if (!from)
+		error = -ENOMEM;
+	else if (rename(from, now.folder))
+		error = -errno;
+	if (!error)
+		error = attachment_write(a->git_dir, &now);
+	free(from);
+	free(now.folder);
+	return error;
+}
+
+int stray_settle(struct attaching *a)
+{
+	bool adopted = false;
+
+	for (size_t i = 0; i < a->known.count; i++) {
+		const struct attachment *attachment = &a->known.items[i];
+		char *place;
+		int error;
+
+		if (is_there(attachment))
+			continue;
+		if (came_along(a, attachment) && !attachments_find(&a->known, a->worktree, attachment->path)) {
+			error = adopt(a, attachment);
+			if (error)
+				return fail(exit_code_of(error), "cannot take '%s' over from '%s': %s",
+				            shown(attachment->path), shown(attachment->worktree), error_text(error));
+			adopted = true;
+			continue;
+		}
+		place = attachment_place(attachment);
+		if (place)
+			warn("'%s' is attached, and its work tree is gone: 'revfs detach %s' ends that", shown(place),
+			     shown(place));
+		free(place);
+	}
+	return adopted ? attaching_reread(a) : EXIT_DONE;
+}
+
+const struct attachment *stray_find(const struct attaching *a, const char *typed)
+{
+	const struct attachment *found = NULL;
+
+	for (size_t i = 0; *typed == '/' && !found && i < a->known.count; i++) {
+		char *place = attachment_place(&a->known.items[i]);
+
+		if (place && !strcmp(place, typed))
+			found = &a->known.items[i];
+		free(place);
+	}
+	return found;
+}
