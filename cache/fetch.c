@@ -361,12 +361,16 @@ static int read_held(struct fetch *f, const struct wanted *wanted, struct record
 
 static int read_somewhere(struct fetch *f, const struct wanted *wanted, struct record *record)
 {
+	const bool asked = !f->offline && aside_asked(wanted);
 	int error;
 
 	if (!wanted->is_root && !wanted->at.offset)
 		return -ENOENT;
+	/* What was brought for this ticket is checked already, and nothing that was there before. */
+	if (asked && aside_read(f->aside, wanted, record) == 0)
+		return 0;
 	error = read_held(f, wanted, record);
-	if (!error && !aside_asked(wanted))
+	if (!error && !asked)
 		atomic_fetch_add_explicit(&f->held, 1, memory_order_relaxed);
 	if (error != -ENOENT)
 		return error;

@@ -22,8 +22,8 @@ struct windows;
 #define WINDOW_FIRST ((size_t)256 << 10)
 #define WINDOW_MAX ((size_t)8 << 20)
 #define WINDOW_GROWTH 4
-#define WINDOW_RANDOM ((size_t)256 << 10)
-#define WINDOW_HIT ((size_t)512 << 10) /* what a read that needed no request allows the next that does */
+#define WINDOW_RANDOM ((size_t)384 << 10)
+#define WINDOW_HIT ((size_t)1 << 20) /* what a read that needed no request allows the next that does */
 
 /* For REMOTE and CACHED (borrowed; CACHED may be NULL).  0 or -ENOMEM. */
 int windows_open(struct remote *remote, struct cached *cached, struct windows **windows);

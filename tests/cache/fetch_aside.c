@@ -1,0 +1,167 @@
+/* Fetching for who may not wait: what was brought for a ticket is what it gets. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cache/aside.h"
+#include "cache/codec.h"
+#include "cache/fetch.h"
+#include "cache/record.h"
+#include "cache/windows.h"
+#include "tests/support/fake_remote.h"
+#include "tests/support/sample.h"
+#include "tests/support/scratch.h"
+
+#define LEN 500
+#define URL "a"
+
+static struct remote *remote;
+static struct cached *cached;
+static struct remote_store *store;
+static struct fetch *fetch;
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned count;
+} told = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void on_ready(struct ticket *ticket)
+{
+	(void)ticket;
+	pthread_mutex_lock(&told.lock);
+	told.count++;
+	pthread_cond_signal(&told.changed);
+	pthread_mutex_unlock(&told.lock);
+}
+
+static int set_up(void **state)
+{
+	char *path;
+
+	*state = (void *)(uintptr_t)scratch_open_in_memory();
+	told.count = 0;
+	fake_remote_clear();
+	fake_remote_put(URL, STORE_VERSION_FILE, STORE_VERSION_TEXT, strlen(STORE_VERSION_TEXT));
+	path = scratch_path("cache");
+	assert_int_equal(
+	    cached_open(&(struct cached_setup){.io = io_system(), .path = path, .limit_bytes = UINT64_MAX}, &cached),
+	    0);
+	free(path);
+	assert_int_equal(remote_open_kind(&(struct remote_setup){.io = io_system(), .name = URL, .url = URL},
+	                                  &remote_kind_fake, &remote),
+	                 0);
+	assert_int_equal(remote_store_open(io_system(), remote, cached, &store), 0);
+	assert_int_equal(
+	    fetch_open(&(struct fetch_setup){.io = io_system(), .stores = &store, .count = 1, .wait_ms = 10000},
+	               &fetch),
+	    0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	fetch_close(fetch);
+	remote_store_close(store);
+	remote_close(remote);
+	cached_close(cached);
+	fake_remote_clear();
+	scratch_close();
+	return 0;
+}
+
+/* Sample N as a record that is stored as it is, at DATA. */
+static void encode(unsigned n, uint8_t *data)
+{
+	struct sample sample;
+	struct record_header header = {
+	    .kind = RECORD_CHUNK, .codec = CODEC_RAW, .raw_len = LEN, .stored_len = LEN, .hashed_len = LEN};
+
+	sample_init(&sample, RECORD_CHUNK, n, LEN);
+	memcpy(data + RECORD_HEADER_SIZE, sample.data, LEN);
+	record_header_encode(&header, data + RECORD_HEADER_SIZE, data);
+	sample_release(&sample);
+}
+
+static void wait_until_ready(void)
+{
+	pthread_mutex_lock(&told.lock);
+	while (!told.count)
+		pthread_cond_wait(&told.changed, &told.lock);
+	told.count = 0;
+	pthread_mutex_unlock(&told.lock);
+}
+
+/* Read sample N, which lies at AT, as who serves a request does. */
+static void read_aside(unsigned n, const struct locator *at)
+{
+	const struct id id = sample_id(RECORD_CHUNK, n, LEN);
+	struct ticket ticket = {.ready = on_ready};
+	struct record record;
+	int error;
+
+	ticket_hold(&ticket);
+	while ((error = fetch_read(fetch, RECORD_CHUNK, &id, at, &record)) == -EINPROGRESS)
+		wait_until_ready();
+	ticket_hold(NULL);
+	ticket_release(&ticket);
+	assert_int_equal(error, 0);
+	assert_int_equal(record.len, LEN);
+	free(record.data);
+}
+
+#define RECORDS 8
+#define APART (4 * WINDOW_RANDOM)
+
+static uint64_t received(void)
+{
+	struct remote_counts counts;
+
+	remote_counts(remote, &counts);
+	return counts.received_bytes;
+}
+
+/* That it is there once it was brought spares no request. */
+static void who_waits_aside_has_not_met_what_was_there_before(void **state)
+{
+	static const struct pack_id pack = {.bytes = {1, 2, 3}};
+	uint8_t *bytes = calloc(RECORDS, APART);
+	char path[REMOTE_PATH_SIZE];
+	struct fetch_found found;
+
+	(void)state;
+	assert_non_null(bytes);
+	for (unsigned n = 0; n < RECORDS; n++)
+		encode(n, bytes + n * APART + APART / 2);
+	fake_remote_put(URL, remote_store_pack_path(&pack, "", path), bytes, RECORDS * APART);
+	free(bytes);
+	for (unsigned i = 0; i < RECORDS; i++) {
+		const unsigned n = i * 3 % RECORDS;
+		const struct locator at = {
+		    .pack = pack, .offset = (uint32_t)(n * APART + APART / 2), .stored_len = LEN};
+		const uint64_t before = received();
+
+		read_aside(n, &at);
+		assert_in_range(received() - before, LEN, WINDOW_RANDOM + STORE_VERSION_MAX);
+	}
+	fetch_found(fetch, &found);
+	assert_int_equal(found.held, 0);
+	assert_int_equal(found.brought, RECORDS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(who_waits_aside_has_not_met_what_was_there_before, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
