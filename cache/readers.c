@@ -18,7 +18,7 @@ static bool expects(const struct reader *reader, const struct pack_id *pack, uin
 	                        : large > GAP_KNOWN ? large
 	                                            : GAP_KNOWN;
 
-	return reader->next && pack_id_equal(&reader->pack, pack) && offset + behind >= reader->next &&
+	return reader->heard && pack_id_equal(&reader->pack, pack) && offset + behind >= reader->next &&
 	       offset <= reader->next + before;
 }
 
