@@ -123,6 +123,12 @@ void fetch_expect(struct fetch *fetch, const struct locator *last, const struct 
 		remote_store_expect(fetch_store(fetch, i), last, next);
 }
 
+void fetch_reach(struct fetch *fetch, const struct locator *first, const struct locator *last)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		remote_store_reach(fetch_store(fetch, i), first, last);
+}
+
 struct remote_store *fetch_store(struct fetch *fetch, size_t i)
 {
 	return fetch->states[i].store;

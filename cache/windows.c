@@ -53,12 +53,37 @@ void windows_close(struct windows *windows)
 
 /* --- which range is read --- */
 
+void windows_reach(struct windows *windows, const struct pack_id *pack, uint64_t begin, uint64_t end)
+{
+	struct window_reach *reach;
+
+	pthread_mutex_lock(&windows->lock);
+	reach = &windows->reaches[windows->reach_next++ % WINDOWS_REACHES];
+	*reach = (struct window_reach){.pack = *pack, .begin = begin, .end = end};
+	pthread_mutex_unlock(&windows->lock);
+}
+
+/* How far the read goes on that WANT is of, in one range. */
+static uint64_t end_of_read(const struct windows *w, const struct want *want)
+{
+	const uint64_t most = want->offset + WINDOW_MAX;
+	uint64_t end = want->offset + want->len;
+
+	for (unsigned i = 0; i < WINDOWS_REACHES; i++) {
+		const struct window_reach *reach = &w->reaches[i];
+
+		if (reach->begin <= want->offset && end < reach->end && pack_id_equal(&reach->pack, want->pack))
+			end = reach->end < most ? reach->end : most;
+	}
+	return end;
+}
+
 /* The range that is read for the byte at OFFSET of WANT, which is missing. */
 static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct reader *r, const struct want *want,
                            uint64_t offset)
 {
 	uint64_t begin = offset / PACK_BLOCK, end = begin + 1, budget;
-	const uint64_t wanted_end = (want->offset + want->len + PACK_BLOCK - 1) / PACK_BLOCK;
+	const uint64_t wanted_end = (end_of_read(w, want) + PACK_BLOCK - 1) / PACK_BLOCK;
 
 	if (r) {
 		budget = windows_grow(r);
@@ -83,7 +108,7 @@ static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct
 /* The same without a cache: no less than WANT, and more only in order. */
 static struct window *plan_in_memory(struct windows *w, struct reader *r, const struct want *want, uint64_t offset)
 {
-	const size_t size = r ? windows_grow(r) : 0, left = (size_t)(want->offset + want->len - offset);
+	const size_t size = r ? windows_grow(r) : 0, left = (size_t)(end_of_read(w, want) - offset);
 
 	return windows_add(w, want->pack, want->path, offset, size > left ? size : left);
 }
@@ -281,8 +306,11 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	pthread_mutex_lock(&w->lock);
 	r = readers_note(&w->readers, pack, offset, len);
 	/* What is on its way comes without help; what is missing is planned first. */
-	if (r && windows_find(w, pack, offset))
+	if (r && windows_find(w, pack, offset)) {
+		if (!r->size)
+			windows_grow(r);
 		windows_look_ahead(w, r, &want);
+	}
 	while ((error = take_held(&taking)) == -ENOENT) {
 		error = take_next(&taking, r);
 		if (error)
