@@ -55,27 +55,58 @@ void windows_close(struct windows *windows)
 
 void windows_reach(struct windows *windows, const struct pack_id *pack, uint64_t begin, uint64_t end)
 {
-	struct window_reach *reach;
+	struct windows *w = windows;
+	uint64_t from = begin;
+	bool known = false;
 
-	pthread_mutex_lock(&windows->lock);
-	reach = &windows->reaches[windows->reach_next++ % WINDOWS_REACHES];
-	*reach = (struct window_reach){.pack = *pack, .begin = begin, .end = end};
-	pthread_mutex_unlock(&windows->lock);
-}
-
-/* How far the read goes on that WANT is of, in one range. */
-static uint64_t end_of_read(const struct windows *w, const struct want *want)
-{
-	const uint64_t most = want->offset + WINDOW_MAX;
-	uint64_t end = want->offset + want->len;
-
+	pthread_mutex_lock(&w->lock);
 	for (unsigned i = 0; i < WINDOWS_REACHES; i++) {
 		const struct window_reach *reach = &w->reaches[i];
 
-		if (reach->begin <= want->offset && end < reach->end && pack_id_equal(&reach->pack, want->pack))
-			end = reach->end < most ? reach->end : most;
+		if (!pack_id_equal(&reach->pack, pack))
+			continue;
+		known |= reach->begin == begin && reach->end == end;
+		/* A record may belong to two reads. */
+		if (reach->begin < from && from < reach->end && reach->end < end)
+			from = reach->end;
 	}
-	return end;
+	if (!known) {
+		w->reaches[w->reach_next++ % WINDOWS_REACHES] =
+		    (struct window_reach){.pack = *pack, .begin = begin, .end = end};
+		readers_note_reach(&w->readers, pack, from, end);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* The read that WANT is of, which takes more than that; NULL where none is known. */
+static const struct window_reach *reach_of(const struct windows *w, const struct want *want)
+{
+	for (unsigned i = 0; i < WINDOWS_REACHES; i++) {
+		const struct window_reach *reach = &w->reaches[i];
+
+		if (reach->begin <= want->offset && want->offset + want->len <= reach->end &&
+		    pack_id_equal(&reach->pack, want->pack))
+			return reach;
+	}
+	return NULL;
+}
+
+/* How far that goes on, in one range. */
+static uint64_t end_of_read(const struct windows *w, const struct want *want)
+{
+	const struct window_reach *reach = reach_of(w, want);
+	const uint64_t most = want->offset + WINDOW_MAX;
+
+	return !reach ? want->offset + want->len : reach->end < most ? reach->end : most;
+}
+
+/* The reader that WANT is read by, noted; NULL for one in no order. */
+static struct reader *reader_of(struct windows *w, const struct want *want)
+{
+	const struct window_reach *reach = reach_of(w, want);
+
+	return reach ? readers_find(&w->readers, want->pack, reach->end)
+	             : readers_note(&w->readers, want->pack, want->offset, want->len);
 }
 
 /* The range that is read for the byte at OFFSET of WANT, which is missing. */
@@ -285,10 +316,12 @@ static int take_next(struct taking *t, struct reader *r)
 	return window ? wait_for_window(t, window) : take_from_remote(t, blocks, still(r, t->want));
 }
 
-/* Reads that needed no request allow the next that does to bring more. */
-static void count_hit(struct windows *w, const struct pack_id *pack)
+/* Reads that needed no request, from their beginning, allow the next that does to bring more. */
+static void count_hit(struct windows *w, const struct want *want)
 {
-	struct pack_blocks *blocks = windows_blocks(w, pack);
+	const struct window_reach *reach = reach_of(w, want);
+	const bool begins = !reach || reach->begin == want->offset;
+	struct pack_blocks *blocks = begins ? windows_blocks(w, want->pack) : NULL;
 
 	if (blocks && blocks->credit < WINDOWS_CREDIT_MAX)
 		blocks->credit += WINDOW_HIT;
@@ -304,7 +337,7 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	int error;
 
 	pthread_mutex_lock(&w->lock);
-	r = readers_note(&w->readers, pack, offset, len);
+	r = reader_of(w, &want);
 	/* What is on its way comes without help; what is missing is planned first. */
 	if (r && windows_find(w, pack, offset)) {
 		if (!r->size)
@@ -317,7 +350,7 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 			break;
 	}
 	if (!error && !taking.asked)
-		count_hit(w, pack);
+		count_hit(w, &want);
 	if (!error && still(r, &want))
 		windows_look_ahead(w, r, &want);
 	pthread_mutex_unlock(&w->lock);
@@ -338,8 +371,8 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
 	pthread_mutex_lock(&w->lock);
 	error = take_held(&taking);
 	if (!error) {
-		count_hit(w, pack);
-		r = readers_note(&w->readers, pack, offset, len);
+		count_hit(w, &want);
+		r = reader_of(w, &want);
 		if (r)
 			windows_look_ahead(w, r, &want);
 	}

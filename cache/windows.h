@@ -49,7 +49,8 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
 void windows_follow(struct windows *windows, const struct pack_id *pack, uint64_t end, const struct pack_id *next,
                     const char *path, uint64_t begin);
 
-/* Say that who reads at BEGIN of PACK reads on to END: what of that is missing is asked for at once. */
+/* Say that one read takes all from BEGIN to END of PACK, in several calls: what of that is missing is asked for at
+ * once, and by themselves they are neither in order nor hits. */
 void windows_reach(struct windows *windows, const struct pack_id *pack, uint64_t begin, uint64_t end);
 
 /* Forget LEN bytes at OFFSET of PACK: what was taken from there was wrong. */

@@ -182,6 +182,23 @@ static void what_is_read_together_takes_one_request(void **state)
 	assert_in_range(received(), 3 * APART, 4 * APART);
 }
 
+/* Neither in order nor with hits, however many records a read takes. */
+static void large_reads_here_and_there_bring_no_more_than_they_take(void **state)
+{
+	static const unsigned begins[] = {9, 4, 13, 1, 6};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+		const struct locator first = locator_of(begins[i]), last = locator_of(begins[i] + 1);
+		const uint64_t before = received();
+
+		fetch_reach(fetch, &first, &last);
+		read_aside(begins[i]);
+		read_aside(begins[i] + 1);
+		assert_in_range(received() - before, APART, APART + 2 * PACK_BLOCK);
+	}
+}
+
 static void what_is_said_to_be_read_together_has_an_end(void **state)
 {
 	const struct locator first = locator_of(0), last = {.pack = pack, .offset = UINT32_MAX, .stored_len = LEN};
@@ -200,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(who_waits_aside_has_not_met_what_was_there_before),
 	    TEST(what_is_read_together_takes_one_request),
+	    TEST(large_reads_here_and_there_bring_no_more_than_they_take),
 	    TEST(what_is_said_to_be_read_together_has_an_end),
 	};
 

@@ -63,12 +63,34 @@ static void one_is_expected_once(void **state)
 	assert_int_equal(count, 2);
 }
 
+static void the_second_large_read_in_a_row_shows_a_reader(void **state)
+{
+	const uint64_t begin = 5 << 20, len = 1 << 20;
+	struct readers readers = {0};
+	const struct reader *reader;
+
+	(void)state;
+	readers_note_reach(&readers, &pack, begin, begin + len);
+	assert_null(readers_find(&readers, &pack, begin + len));
+	readers_note_reach(&readers, &pack, begin + 10 * len, begin + 11 * len);
+	assert_null(readers_find(&readers, &pack, begin + 11 * len));
+	readers_note_reach(&readers, &pack, begin + len, begin + 2 * len);
+	reader = readers_find(&readers, &pack, begin + 2 * len);
+	assert_non_null(reader);
+	assert_true(reader_goes_on(reader));
+	/* The first read may still be under way. */
+	assert_ptr_equal(readers_find(&readers, &pack, begin + len), reader);
+	assert_null(readers_find(&readers, &pack, begin + 3 * len));
+	assert_null(readers_find(&readers, &following, begin + 2 * len));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(who_reads_here_and_there_is_no_reader),
 	    cmocka_unit_test(an_expected_reader_is_the_same_wherever_the_pack_begins),
 	    cmocka_unit_test(one_is_expected_once),
+	    cmocka_unit_test(the_second_large_read_in_a_row_shows_a_reader),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
