@@ -324,6 +324,11 @@ void remote_store_expect(struct remote_store *store, const struct locator *last,
 	windows_follow(store->windows, &last->pack, locator_end(last), &next->pack, path, next->offset);
 }
 
+void remote_store_reach(struct remote_store *store, const struct locator *first, const struct locator *last)
+{
+	windows_reach(store->windows, &first->pack, first->offset, locator_end(last));
+}
+
 int remote_store_read_held_root(struct remote_store *store, const struct id *id, struct record *record)
 {
 	size_t len;

@@ -60,6 +60,9 @@ int remote_store_read_root(struct remote_store *store, const struct id *id, stru
 /* Say that who has read up to LAST in its pack goes on at NEXT in another: what is only supposed. */
 void remote_store_expect(struct remote_store *store, const struct locator *last, const struct locator *next);
 
+/* Say that who reads what lies at FIRST reads all up to what lies at LAST, behind it in its pack. */
+void remote_store_reach(struct remote_store *store, const struct locator *first, const struct locator *last);
+
 /*
  * What the moved file of PACK says, asked anew: *ENTRIES is malloc'ed, the caller frees it.  0; -ENOENT where there is
  * none; -EFBIG; -EBADMSG, -ENOTSUP.
