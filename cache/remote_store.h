@@ -35,7 +35,11 @@ struct cached *remote_store_cached(struct remote_store *store);
  */
 int remote_store_check(struct remote_store *store);
 
-/* The same for one that is to be written to: made where there is none. */
+/* Make one where there is none, as was just seen.  What remote_store_check() returns of it, or of another that was made
+ * meanwhile; errors of the remote. */
+int remote_store_make(struct remote_store *store);
+
+/* Both, for one that is to be written to. */
 int remote_store_prepare(struct remote_store *store);
 
 /*

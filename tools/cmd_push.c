@@ -83,7 +83,7 @@ static int prepare_remote(struct run *run)
 			            "'revfs remote set-url' names another",
 			            run->to.item->name, url_shown(run->to.item->url));
 		run->plan.to_nothing = true;
-		error = run->options.given.dry_run ? 0 : remote_store_prepare(run->to.store);
+		error = run->options.given.dry_run ? 0 : remote_store_make(run->to.store);
 	}
 	if (error == -ENOTSUP)
 		return fail(EXIT_REFUSED,

@@ -68,10 +68,12 @@ static int look(struct push *p, const char *path, const struct remote_body *body
 /* Put BODY, and look at it.  One that is there already, from a push at the same time, is looked at all the same. */
 static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
 {
+	struct remote_body checked = *body;
 	int error;
 
 	snprintf(p->result->failed, sizeof(p->result->failed), "%s", path);
-	error = remote_put(p->to, path, body, replace);
+	checked.is_checked = true;
+	error = remote_put(p->to, path, &checked, replace);
 	return error && error != -EEXIST ? error : look(p, path, body);
 }
 
