@@ -10,33 +10,18 @@
 #include "cache/shelf.h"
 #include "cache/wire.h"
 #include "fs/remote/push_crew.h"
+#include "fs/remote/push_inside.h"
 
 #define TRIES 3
 /* Bytes at the end of what was put that are compared: of a pack the trailer, which seals the index. */
 #define LOOK 4096
 
-/* What one thread does of a push.  The caller's thread alone does what changes the plan. */
-struct push {
-	const struct push_request *request;
-	struct push_plan *plan;
-	struct push_result *result; /* this thread's own */
-	const struct io *io;
-	struct remote *to;
-	int tmp; /* the store's folder of unfinished files; -1: not open yet */
-};
-
-struct pushes {
-	struct push of[PUSH_CREW_MAX]; /* by thread */
-	struct push_result results[PUSH_CREW_MAX];
-	int errors[PUSH_CREW_MAX];
-};
-
-static bool is_cancelled(const struct push *p)
+bool push_is_cancelled(const struct push *p)
 {
 	return p->request->cancelled && atomic_load_explicit(p->request->cancelled, memory_order_relaxed);
 }
 
-static void tell(struct push *p, uint64_t packs, uint64_t bytes)
+void push_tell(struct push *p, uint64_t packs, uint64_t bytes)
 {
 	p->result->packs += packs;
 	p->result->bytes += bytes;
@@ -44,8 +29,7 @@ static void tell(struct push *p, uint64_t packs, uint64_t bytes)
 		p->request->progress(p->request->arg, packs, bytes);
 }
 
-/* Whether the remote has what it was given, as its end tells: there is as much, and no more. */
-static int look(struct push *p, const char *path, const struct remote_body *body)
+int push_look(struct push *p, const char *path, const struct remote_body *body)
 {
 	uint8_t there[LOOK + 1], here[LOOK];
 	size_t len = body->len < LOOK ? (size_t)body->len : LOOK;
@@ -65,16 +49,27 @@ static int look(struct push *p, const char *path, const struct remote_body *body
 	return memcmp(here, there, len) ? -EBADMSG : 0;
 }
 
-/* Put BODY, and look at it.  One that is there already, from a push at the same time, is looked at all the same. */
-static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+void push_at(struct push *p, const char *path)
+{
+	snprintf(p->result->failed, sizeof(p->result->failed), "%s", path);
+}
+
+int push_put(struct push *p, const char *path, const struct remote_body *body, bool replace)
 {
 	struct remote_body checked = *body;
 	int error;
 
-	snprintf(p->result->failed, sizeof(p->result->failed), "%s", path);
+	push_at(p, path);
 	checked.is_checked = true;
 	error = remote_put(p->to, path, &checked, replace);
-	return error && error != -EEXIST ? error : look(p, path, body);
+	return error == -EEXIST ? 0 : error;
+}
+
+static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+{
+	int error = push_put(p, path, body, replace);
+
+	return error ? error : push_look(p, path, body);
 }
 
 static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace)
@@ -89,7 +84,7 @@ static int put_pack_file(struct push *p, int dirfd, const char *local, const str
 	error = put(p, remote_store_pack_path(id, "", path), &body, replace);
 	io_close(p->io, body.fd);
 	if (!error)
-		tell(p, 1, body.len);
+		push_tell(p, 1, body.len);
 	return error;
 }
 
@@ -307,51 +302,18 @@ static int put_pack(struct push *p, const struct push_pack *pack)
 	case PUSH_WHOLE:
 		if (!p->request->dry)
 			return put_whole(p, pack);
-		tell(p, 1, pack->bytes);
+		push_tell(p, 1, pack->bytes);
 		return 0;
 	case PUSH_PART:
 		if (!p->request->dry)
 			return put_part(p, pack);
-		tell(p, 1, pack->bytes);
+		push_tell(p, 1, pack->bytes);
 		return 0;
 	case PUSH_MOVED:
 		return p->request->dry ? 0 : put_followed(p, pack);
 	case PUSH_THERE:
 		break;
 	}
-	return 0;
-}
-
-/* A root is never overwritten, unless what is there is no root. */
-static int put_root(struct push *p, const struct push_root *root)
-{
-	const struct remote_body body = {.data = root->file, .len = root->len};
-	char path[REMOTE_PATH_SIZE];
-	struct record record;
-	int error;
-
-	if (!root->file)
-		return 0;
-	error = p->plan->to_nothing ? -ENOENT : remote_store_read_root(p->plan->to, &root->id, &record);
-	if (!error) {
-		free(record.data);
-		return 0;
-	}
-	if (error != -ENOENT && error != -EBADMSG)
-		return error;
-	p->result->roots++;
-	if (!p->request->dry) {
-		error = put(p, remote_store_root_path(&root->id, path), &body, error == -EBADMSG);
-		/* Another's, with other labels: as good. */
-		if (error == -EBADMSG) {
-			error = remote_store_read_root(p->plan->to, &root->id, &record);
-			if (!error)
-				free(record.data);
-		}
-		if (error)
-			return error;
-	}
-	tell(p, 0, root->len);
 	return 0;
 }
 
@@ -380,15 +342,7 @@ static int work_on_pack(void *arg, unsigned thread, size_t number)
 	struct pushes *all = arg;
 	struct push *p = &all->of[thread];
 
-	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_pack(p, &p->plan->packs[number]);
-}
-
-static int work_on_root(void *arg, unsigned thread, size_t number)
-{
-	struct pushes *all = arg;
-	struct push *p = &all->of[thread];
-
-	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_root(p, &p->plan->roots[number]);
+	return all->errors[thread] = push_is_cancelled(p) ? -EINTR : put_pack(p, &p->plan->packs[number]);
 }
 
 static int put_all(struct pushes *all)
@@ -404,15 +358,9 @@ static int put_all(struct pushes *all)
 	    .work = work_on_pack,
 	    .arg = all,
 	};
-	struct push_crew roots = {
-	    .threads = packs.threads,
-	    .count = plan->roots_count,
-	    .work = work_on_root,
-	    .arg = all,
-	};
 	int error = push_crew_run(&packs);
 
-	return error ? error : push_crew_run(&roots);
+	return error ? error : push_roots(all, packs.threads);
 }
 
 /* What all threads did; where it ended with ERROR, what one that met it was at. */
@@ -457,20 +405,8 @@ int push_run(const struct push_request *request, struct push_result *result)
 	if (!error) {
 		error = put_all(&all);
 		add_up(&all, error, result);
+		result->collected = all.collected;
 	}
 	io_close(all.of[0].io, all.of[0].tmp);
-	return error;
-}
-
-int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns)
-{
-	struct remote_condemned fresh;
-	int error = remote_condemned_read(remote_store_remote(plan->to), &fresh);
-
-	if (error)
-		return error;
-	if (push_plan_is_hit(plan, &fresh) || io_monotonic_ns(io) - began_ns > PUSH_TIME_MAX_S * UINT64_C(1000000000))
-		error = -EAGAIN;
-	remote_condemned_release(&fresh);
 	return error;
 }
