@@ -124,14 +124,17 @@ int remote_store_make(struct remote_store *store)
 	const struct remote_body body = {.data = text, .len = sizeof(text) - 1, .is_checked = true};
 	int error = remote_put(store->remote, STORE_VERSION_FILE, &body, false);
 
-	return error == 0 || error == -EEXIST ? remote_store_check(store) : error;
+	return error == -EEXIST ? remote_store_check(store) : error;
 }
 
 int remote_store_prepare(struct remote_store *store)
 {
 	int error = remote_store_check(store);
 
-	return error == -ENOENT || error == -EHOSTDOWN ? remote_store_make(store) : error;
+	if (error != -ENOENT && error != -EHOSTDOWN)
+		return error;
+	error = remote_store_make(store);
+	return error ? error : remote_store_check(store);
 }
 
 /* --- where records went --- */

@@ -35,11 +35,13 @@ struct cached *remote_store_cached(struct remote_store *store);
  */
 int remote_store_check(struct remote_store *store);
 
-/* Make one where there is none, as was just seen.  What remote_store_check() returns of it, or of another that was made
- * meanwhile; errors of the remote. */
+/*
+ * Make one where there is none, as was just seen; the next remote_store_check() looks at it.  0; of one that was made
+ * meanwhile, what remote_store_check() returns; errors of the remote.
+ */
 int remote_store_make(struct remote_store *store);
 
-/* Both, for one that is to be written to. */
+/* Check one that is to be written to; where there is none, make it and look at it. */
 int remote_store_prepare(struct remote_store *store);
 
 /*

@@ -9,6 +9,8 @@
 
 #define POLL_MS 1000
 #define CONNECTIONS_MAX 64 /* at once */
+/* That are kept unused: libcurl by itself closes what a moment with few requests has no use for. */
+#define CONNECTIONS_KEPT 16
 
 struct http {
 	pthread_mutex_t lock;                         /* of all below; held for memory work only */
@@ -208,6 +210,7 @@ static int start_thread(struct http *http)
 	if (!http->multi)
 		return -ENOMEM;
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 	if (pthread_create(&http->thread, NULL, drive, http))
 		return -EAGAIN;
 	http->has_thread = true;

@@ -319,11 +319,20 @@ static int put_pack(struct push *p, const struct push_pack *pack)
 
 /* --- several at once --- */
 
+/* The task that is no pack: to see to it that there is a store.  One that was just made is looked at beside packs. */
+static bool is_store(const struct pushes *all, size_t number)
+{
+	return number == all->of[0].plan->packs_count;
+}
+
 static size_t packs_below(void *arg, size_t number, const size_t **below)
 {
 	const struct pushes *all = arg;
-	const struct push_pack *pack = &all->of[0].plan->packs[number];
+	const struct push_pack *pack;
 
+	if (is_store(all, number))
+		return 0;
+	pack = &all->of[0].plan->packs[number];
 	*below = pack->below;
 	return pack->below_count;
 }
@@ -332,35 +341,55 @@ static size_t packs_below(void *arg, size_t number, const size_t **below)
 static bool is_callers(void *arg, size_t number)
 {
 	const struct pushes *all = arg;
-	enum push_how how = all->of[0].plan->packs[number].how;
+	enum push_how how = is_store(all, number) ? PUSH_THERE : all->of[0].plan->packs[number].how;
 
 	return how == PUSH_PART || how == PUSH_MOVED;
+}
+
+static int see_to_store(struct push *p)
+{
+	push_at(p, STORE_VERSION_FILE);
+	return p->request->dry ? 0 : remote_store_prepare(p->plan->to);
 }
 
 static int work_on_pack(void *arg, unsigned thread, size_t number)
 {
 	struct pushes *all = arg;
 	struct push *p = &all->of[thread];
+	int error = push_is_cancelled(p) ? -EINTR : 0;
 
-	return all->errors[thread] = push_is_cancelled(p) ? -EINTR : put_pack(p, &p->plan->packs[number]);
+	if (!error)
+		error = is_store(all, number) ? see_to_store(p) : put_pack(p, &p->plan->packs[number]);
+	return all->errors[thread] = error;
 }
 
 static int put_all(struct pushes *all)
 {
 	const struct push_plan *plan = all->of[0].plan;
-	unsigned threads = all->of[0].request->at_once;
+	const unsigned threads = all->of[0].request->at_once;
+	/* Where the store comes, which one thread alone begins with. */
+	const size_t store = threads < 2 ? 0 : threads < plan->packs_count ? threads : plan->packs_count;
+	size_t *order = calloc(plan->packs_count + 1, sizeof(*order));
 	struct push_crew packs = {
 	    .threads = threads < PUSH_CREW_MAX ? threads : PUSH_CREW_MAX,
-	    .count = plan->packs_count,
-	    .order = plan->order,
+	    .count = plan->packs_count + 1,
+	    .order = order,
 	    .before = packs_below,
 	    .is_callers = is_callers,
 	    .work = work_on_pack,
 	    .arg = all,
 	};
-	int error = push_crew_run(&packs);
+	int error;
 
-	return error ? error : push_roots(all, packs.threads);
+	if (!order)
+		return -ENOMEM;
+	/* With several threads each begins with a pack: the link is to be full soon. */
+	for (size_t i = 0; i <= plan->packs_count; i++)
+		order[i] = i == store ? plan->packs_count : plan->order[i - (i > store)];
+	error = push_crew_run(&packs);
+	free(order);
+	/* They are small: what a push that is killed had under way is next to nothing. */
+	return error ? error : push_roots(all, threads > 1 ? PUSH_CREW_MAX : 1);
 }
 
 /* What all threads did; where it ended with ERROR, what one that met it was at. */
@@ -387,7 +416,7 @@ int push_run(const struct push_request *request, struct push_result *result)
 {
 	struct push_plan *plan = request->plan;
 	struct pushes all = {0};
-	int error = 0;
+	int error;
 
 	for (unsigned i = 0; i < PUSH_CREW_MAX; i++)
 		all.of[i] = (struct push){
@@ -399,14 +428,9 @@ int push_run(const struct push_request *request, struct push_result *result)
 		    .tmp = -1,
 		};
 	*result = (struct push_result){0};
-	snprintf(result->failed, sizeof(result->failed), STORE_VERSION_FILE);
-	if (!request->dry)
-		error = remote_store_prepare(plan->to);
-	if (!error) {
-		error = put_all(&all);
-		add_up(&all, error, result);
-		result->collected = all.collected;
-	}
+	error = put_all(&all);
+	add_up(&all, error, result);
+	result->collected = all.collected;
 	io_close(all.of[0].io, all.of[0].tmp);
 	return error;
 }
