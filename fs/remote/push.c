@@ -15,6 +15,7 @@
 #define TRIES 3
 /* Bytes at the end of what was put that are compared: of a pack the trailer, which seals the index. */
 #define LOOK 4096
+#define AT_THE_END 4 /* packs */
 
 bool push_is_cancelled(const struct push *p)
 {
@@ -62,17 +63,19 @@ int push_put(struct push *p, const char *path, const struct remote_body *body, b
 	push_at(p, path);
 	checked.is_checked = true;
 	error = remote_put(p->to, path, &checked, replace);
-	return error == -EEXIST ? 0 : error;
+	return error == -EEXIST ? 1 : error;
 }
 
 static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
 {
 	int error = push_put(p, path, body, replace);
 
-	return error ? error : push_look(p, path, body);
+	return error < 0 ? error : push_look(p, path, body);
 }
 
-static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace)
+/* *UNSEEN, where that is not NULL: it was put, and is still to be looked at. */
+static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace,
+                         bool *unseen)
 {
 	struct remote_body body = {.data = NULL};
 	char path[REMOTE_PATH_SIZE];
@@ -81,9 +84,13 @@ static int put_pack_file(struct push *p, int dirfd, const char *local, const str
 	body.fd = io_open_regular(p->io, dirfd, local, &body.len);
 	if (body.fd < 0)
 		return body.fd;
-	error = put(p, remote_store_pack_path(id, "", path), &body, replace);
+	error = push_put(p, remote_store_pack_path(id, "", path), &body, replace);
+	if (unseen)
+		*unseen = error == 0;
+	if (error > 0 || (error == 0 && !unseen))
+		error = push_look(p, path, &body);
 	io_close(p->io, body.fd);
-	if (!error)
+	if (!error && !(unseen && *unseen))
 		push_tell(p, 1, body.len);
 	return error;
 }
@@ -103,14 +110,14 @@ static int check_ours(struct push *p, const struct pack_id *id)
 	return error;
 }
 
-static int put_whole(struct push *p, const struct push_pack *pack)
+static int put_whole(struct push *p, const struct push_pack *pack, bool *unseen)
 {
 	char path[REMOTE_PATH_SIZE];
 	int error = pack->replaces ? check_ours(p, &pack->id) : 0;
 
 	if (!error)
 		error = put_pack_file(p, store_dirfd(p->plan->store), remote_store_pack_path(&pack->id, "", path),
-		                      &pack->id, pack->replaces);
+		                      &pack->id, pack->replaces, unseen);
 	return error;
 }
 
@@ -264,7 +271,7 @@ static int put_part(struct push *p, const struct push_pack *part)
 	snprintf(name, sizeof(name), "%s.push", pack_id_format(&id, hex));
 	error = pack_writer_finish(writer, p->tmp, ".", name, 0444);
 	if (!error) {
-		error = put_pack_file(p, p->tmp, name, &id, false);
+		error = put_pack_file(p, p->tmp, name, &id, false, NULL);
 		io_unlink(p->io, p->tmp, name);
 	}
 	if (!error)
@@ -295,13 +302,13 @@ static int put_followed(struct push *p, const struct push_pack *pack)
 
 /* --- all --- */
 
-static int put_pack(struct push *p, const struct push_pack *pack)
+static int put_pack(struct push *p, const struct push_pack *pack, bool *unseen)
 {
 	p->result->replaced += pack->replaces;
 	switch (pack->how) {
 	case PUSH_WHOLE:
 		if (!p->request->dry)
-			return put_whole(p, pack);
+			return put_whole(p, pack, unseen);
 		push_tell(p, 1, pack->bytes);
 		return 0;
 	case PUSH_PART:
@@ -359,19 +366,38 @@ static int work_on_pack(void *arg, unsigned thread, size_t number)
 	int error = push_is_cancelled(p) ? -EINTR : 0;
 
 	if (!error)
-		error = is_store(all, number) ? see_to_store(p) : put_pack(p, &p->plan->packs[number]);
+		error = is_store(all, number)
+		            ? see_to_store(p)
+		            : put_pack(p, &p->plan->packs[number], all->is_last[number] ? &all->unseen[number] : NULL);
 	return all->errors[thread] = error;
 }
 
-static int put_all(struct pushes *all)
+/*
+ * The last of the packs, as far as no other needs them, are looked at while the roots are put: of those that an end met
+ * in between leaves behind, the next push looks at each, whatever roots there are.
+ */
+static void find_last(struct pushes *all)
 {
 	const struct push_plan *plan = all->of[0].plan;
-	const unsigned threads = all->of[0].request->at_once;
+	size_t place = plan->packs_count > AT_THE_END ? plan->packs_count - AT_THE_END : 0;
+
+	for (size_t i = place; i < plan->packs_count; i++)
+		all->is_last[plan->order[i]] = true;
+	for (size_t i = place; i < plan->packs_count; i++) {
+		const struct push_pack *pack = &plan->packs[plan->order[i]];
+
+		for (size_t j = 0; j < pack->below_count; j++)
+			all->is_last[pack->below[j]] = false;
+	}
+}
+
+static int put_packs(struct pushes *all, unsigned threads, size_t *order)
+{
+	const struct push_plan *plan = all->of[0].plan;
 	/* Where the store comes, which one thread alone begins with. */
 	const size_t store = threads < 2 ? 0 : threads < plan->packs_count ? threads : plan->packs_count;
-	size_t *order = calloc(plan->packs_count + 1, sizeof(*order));
-	struct push_crew packs = {
-	    .threads = threads < PUSH_CREW_MAX ? threads : PUSH_CREW_MAX,
+	const struct push_crew crew = {
+	    .threads = threads,
 	    .count = plan->packs_count + 1,
 	    .order = order,
 	    .before = packs_below,
@@ -379,17 +405,33 @@ static int put_all(struct pushes *all)
 	    .work = work_on_pack,
 	    .arg = all,
 	};
-	int error;
 
-	if (!order)
-		return -ENOMEM;
 	/* With several threads each begins with a pack: the link is to be full soon. */
 	for (size_t i = 0; i <= plan->packs_count; i++)
 		order[i] = i == store ? plan->packs_count : plan->order[i - (i > store)];
-	error = push_crew_run(&packs);
-	free(order);
+	return push_crew_run(&crew);
+}
+
+static int put_all(struct pushes *all)
+{
+	const size_t count = all->of[0].plan->packs_count;
+	const unsigned asked = all->of[0].request->at_once, threads = asked < PUSH_CREW_MAX ? asked : PUSH_CREW_MAX;
+	size_t *order = calloc(count + 1, sizeof(*order));
+	int error = -ENOMEM;
+
+	all->is_last = calloc(count + 1, sizeof(*all->is_last));
+	all->unseen = calloc(count + 1, sizeof(*all->unseen));
+	if (order && all->is_last && all->unseen) {
+		find_last(all);
+		error = put_packs(all, threads, order);
+	}
 	/* They are small: what a push that is killed had under way is next to nothing. */
-	return error ? error : push_roots(all, threads > 1 ? PUSH_CREW_MAX : 1);
+	if (!error)
+		error = push_roots(all, threads > 1 ? PUSH_CREW_MAX : 1);
+	free(order);
+	free(all->is_last);
+	free(all->unseen);
+	return error;
 }
 
 /* What all threads did; where it ended with ERROR, what one that met it was at. */
