@@ -373,8 +373,8 @@ static int work_on_pack(void *arg, unsigned thread, size_t number)
 }
 
 /*
- * The last of the packs, as far as no other needs them, are looked at while the roots are put: of those that an end met
- * in between leaves behind, the next push looks at each, whatever roots there are.
+ * The last of the packs, as far as no other needs them, are looked at while the roots are put.  Where this ends in
+ * between, the next push asks for them all the same: a root that is there proves nothing to it.
  */
 static void find_last(struct pushes *all)
 {
