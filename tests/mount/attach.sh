@@ -457,9 +457,9 @@ test_a_command_sees_datasets_that_nobody_else_does() {
 	numbers
 	sub
 	END
-	expect revfs run data -- nonsense <<-END
+	expect revfs run data -- ./nonsense <<-END
 	--- stderr
-	revfs: cannot run 'nonsense': No such file or directory
+	revfs: cannot run './nonsense': No such file or directory
 	--- status 127
 	END
 	expect revfs run nowhere -- true <<-END
