@@ -433,8 +433,10 @@ test_changes_come_along_with_a_clone_that_is_moved() {
 }
 
 need_own_namespace() {
+	local flags=(-m)
 	need unshare
-	unshare -m $([ "$(id -u)" = 0 ] || echo -c) true 2>/dev/null || skip "no namespaces can be made here"
+	[ "$(id -u)" = 0 ] || flags+=(-c)
+	unshare "${flags[@]}" true 2>/dev/null || skip "no namespaces can be made here"
 }
 
 test_a_command_sees_datasets_that_nobody_else_does() {
