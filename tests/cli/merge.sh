@@ -364,14 +364,11 @@ test_uninstall_leaves_no_trace() {
 	git check-attr merge diff -- deep/x.revfs >../said
 	[ "$(grep -c ': revfs$' ../said)" = 2 ]
 	[ "$(git config merge.revfs.driver)" = 'revfs merge-driver %O %A %B %L %P' ]
-	expect revfs install --json <<-'END'
-	{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push","changed":false,"attributes":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/info/attributes","attributes_changed":false,"hooks":[{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push","changed":false},{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-checkout","changed":false},{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-merge","changed":false},{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-rewrite","changed":false}]}
+	FILTER='s/,"hooks".*/}/' expect revfs install --json <<-'END'
+	{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push","changed":false,"attributes":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/info/attributes","attributes_changed":false}
 	END
-	expect revfs uninstall <<-'END'
+	FILTER='\|/hooks/post-|d' expect revfs uninstall <<-'END'
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push: removed
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-checkout: removed
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-merge: removed
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-rewrite: removed
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/info/attributes: removed
 	END
 	[ "$(cat .git/info/attributes)" = '*.bin -text' ]
@@ -382,11 +379,8 @@ test_uninstall_leaves_no_trace() {
 	[ ! -e .git/info/attributes ]
 	# What somebody set otherwise stays.
 	git config merge.revfs.driver mine
-	expect revfs install <<-'END'
+	FILTER='\|/hooks/post-|d' expect revfs install <<-'END'
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push: 'git push' pushes the data first
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-checkout: attached datasets follow 'git switch'
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-merge: attached datasets follow 'git merge' and 'git pull'
-	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/post-rewrite: attached datasets follow 'git rebase'
 	--- stderr
 	revfs: 'merge.revfs.driver' is set to something else: 'git config --unset-all merge.revfs.driver' first
 	--- status 11

@@ -124,6 +124,20 @@ test_what_cannot_be_recorded_is_not_dropped() {
 	nothing_is_left
 }
 
+test_the_mount_below_stays_while_it_is_needed() {
+	local status=0
+	new_clone
+	revfs -q attach
+	revfs umount .git/revfs/attached/mount 2>../said || status=$?
+	[ "$status" = 9 ]
+	grep -q "^revfs: cannot unmount '$TOP/.git/revfs/attached/mount': " ../said
+	[ "$(cat data/a)" = a ]
+	expect revfs detach <<-END
+	data: detached
+	END
+	nothing_is_left
+}
+
 test_one_in_use_is_named_and_stays() {
 	new_clone
 	revfs -q attach
@@ -428,6 +442,82 @@ test_changes_come_along_with_a_clone_that_is_moved() {
 	data: attached again, with what was changed, at $(git rev-parse HEAD | cut -c -12) (4 files, 3.8 KiB)
 	END
 	[ "$(cat data/mine data/a)" = "$(printf 'mine\na')" ]
+	revfs -q detach -f
+	nothing_is_left
+}
+
+need_own_namespace() {
+	local flags=(-m)
+	need unshare
+	[ "$(id -u)" = 0 ] || flags+=(-c)
+	unshare "${flags[@]}" true 2>/dev/null || skip "no namespaces can be made here"
+}
+
+test_a_command_sees_datasets_that_nobody_else_does() {
+	need_own_namespace
+	new_clone
+	expect revfs run -- sh -c 'cat data/a data/sub/b; exit 5' <<-END
+	a
+	b
+	--- status 5
+	END
+	nothing_is_left
+	[ ! -e data ]
+	revfs run -- sh -c 'echo new >data/new; rm data/a; rm -r data/sub; mkdir data/sub; echo y >data/sub/y
+		revfs -q snapshot -m edit' >/dev/null
+	nothing_is_left
+	[ "$(revfs ls -R HEAD:data)" = "$(printf 'link\nnew\nnumbers\nsub\nsub/y')" ]
+	expect revfs run v1 -- ls data <<-END
+	a
+	link
+	numbers
+	sub
+	END
+	expect revfs run data -- ./nonsense <<-END
+	--- stderr
+	revfs: cannot run './nonsense': No such file or directory
+	--- status 127
+	END
+	expect revfs run nowhere -- true <<-END
+	--- stderr
+	revfs: there is no dataset at 'nowhere'
+	--- status 4
+	END
+	expect revfs run data <<-END
+	--- stderr
+	revfs: the command is missing: it stands behind '--'
+	see 'revfs help run'
+	--- status 2
+	END
+	nothing_is_left
+}
+
+test_changes_of_a_command_are_kept() {
+	local pid
+	need_own_namespace
+	new_clone
+	expect revfs run -- sh -c 'echo new >data/new' <<-END
+	--- stderr
+	what was changed in 'data' is in no snapshot, and kept: 'revfs run' and 'revfs attach --shell' show it again
+	END
+	[ -z "$(mounted)" ] && [ -z "$(server)" ]
+	[ "$(revfs -q run -- cat data/new)" = new ]
+	not revfs detach 2>/dev/null
+	[ "$(echo 'cat data/new; exit 0' | SHELL=/bin/sh revfs -q attach --shell)" = new ]
+	# While one runs, nobody else has it.
+	mkfifo ../ready ../go
+	revfs -q run -- sh -c 'echo >../ready; read -r line <../go' &
+	pid=$!
+	read -r _ <../ready
+	for command in "run -- true" "detach -f" attach; do
+		expect revfs $command <<-END
+		--- stderr
+		revfs: 'data' is in use by a 'revfs run' or 'revfs attach --shell'
+		--- status 9
+		END
+	done
+	echo >../go
+	wait "$pid"
 	revfs -q detach -f
 	nothing_is_left
 }

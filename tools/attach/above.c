@@ -46,11 +46,10 @@ static int fail_mount(const struct attachment *attachment, int error, const char
 		            "overlays; a package of that name has it",
 		            path);
 	case EPERM:
-		return fail(
-		    EXIT_NOT_AUTHORISED,
-		    "cannot attach '%s': it was attached by root, whose overlays others may not mount: run this "
-		    "as root",
-		    path);
+		return fail(EXIT_NOT_AUTHORISED, "cannot attach '%s': %s", path,
+		            attachment->dialect == LAYER_KERNEL_USER
+		                ? "what was changed is of 'revfs run' or 'revfs attach --shell': use these"
+		                : "it was attached by root, whose overlays others may not mount: run this as root");
 	case EINVAL:
 		return fail(
 		    EXIT_SYSTEM,
@@ -83,11 +82,14 @@ static int mount_overlay(struct attaching *a, struct attachment *attachment, boo
 	char *said = NULL;
 
 	if (any_dialect)
-		attachment->dialect = geteuid() ? LAYER_FUSE : LAYER_KERNEL;
+		attachment->dialect = !geteuid() ? LAYER_KERNEL : a->is_own_namespace ? LAYER_KERNEL_USER : LAYER_FUSE;
 	error = attachment_write(a->git_dir, attachment);
 	if (error)
 		return fail(exit_code_of(error), "cannot note in the Git directory that '%s' is attached: %s",
 		            shown(attachment->path), error_text(error));
+	first = attaching_use(a, attachment);
+	if (first)
+		return first;
 	error = overlay_mount(&request, &said);
 	if (any_dialect && attachment->dialect == LAYER_KERNEL && may_do_otherwise(error)) {
 		first = error;

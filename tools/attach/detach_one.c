@@ -8,6 +8,7 @@
 #include "tools/attach/above.h"
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
+#include "tools/attach/stray.h"
 #include "tools/attach/upper_folder.h"
 #include "tools/output.h"
 #include "tools/shown.h"
@@ -71,7 +72,9 @@ int detach_one(struct attaching *a, const struct attachment *attachment, const s
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
-	if (!choice->force)
+	if (state == OVERLAY_NONE)
+		status = attaching_use(a, attachment);
+	if (!status && !choice->force)
 		status = check_loss(a, attachment);
 	if (status)
 		return status;
@@ -100,8 +103,10 @@ void detach_end(struct attaching *a)
 
 	if (attaching_reread(a))
 		return;
+	stray_sweep(a);
 	for (size_t i = 0; i < a->known.count; i++)
-		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE)
+		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE ||
+		    attaching_is_used(a, &a->known.items[i]))
 			return;
 	below_end(a->session.repo);
 }

@@ -44,8 +44,11 @@ static void put_option(struct buffer *text, const char *key, const char *path, c
 
 static int mount_kernel(const struct overlay_mount *m, const char *place)
 {
-	const char *fixed = ",redirect_dir=off,metacopy=off,index=off,xino=off";
+	/* With userxattr `off` would mean to follow what is there, and contradict it. */
 	const struct attachment *a = m->attachment;
+	const char *fixed = a->dialect == LAYER_KERNEL_USER
+	                        ? ",userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off"
+	                        : ",redirect_dir=off,metacopy=off,index=off,xino=off";
 	struct buffer text = {0};
 	char source[32];
 	int error = 0;
@@ -53,8 +56,6 @@ static int mount_kernel(const struct overlay_mount *m, const char *place)
 	put_option(&text, "lowerdir=", m->lower, "");
 	put_option(&text, ",upperdir=", a->folder, "/upper");
 	put_option(&text, ",workdir=", a->folder, "/work");
-	if (a->dialect == LAYER_KERNEL_USER)
-		put_option(&text, ",userxattr", "", "");
 	put_option(&text, fixed, "", "");
 	buffer_put8(&text, 0);
 	snprintf(source, sizeof(source), SOURCE "%u", m->minor);
@@ -264,6 +265,19 @@ int overlay_state(const char *git_dir, const struct attachment *attachment, unsi
 		*state = OVERLAY_CURRENT;
 	free((char *)s.place);
 	return answer < 0 && answer != -ENOTCONN ? answer : 0;
+}
+
+static int is_source(void *arg, const struct mountpoint *mountpoint)
+{
+	return !strcmp(mountpoint->type, "overlay") && !strcmp(mountpoint->source, arg);
+}
+
+int overlay_is_above(unsigned minor)
+{
+	char source[32];
+
+	snprintf(source, sizeof(source), SOURCE "%u", minor);
+	return mountpoint_each(is_source, source);
 }
 
 int overlay_unmount(const char *place)
