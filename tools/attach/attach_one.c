@@ -24,28 +24,40 @@ static int no_memory(void)
 
 /* --- for the first time --- */
 
-/* The folder above that of an attachment of that name; malloc'ed. */
+/* The folder that holds those of attachments, by no link: where one leads may change.  malloc'ed; NULL and errno. */
+static char *find_top(const struct attaching *a, const char *set)
+{
+	char *top, *real;
+
+	if (set)
+		return realpath(set, NULL);
+	if (asprintf(&top, "%s/" ATTACHMENTS_FOLDER, a->git_dir) < 0)
+		return NULL;
+	real = realpath(top, NULL);
+	free(top);
+	return real;
+}
+
+/* The folder of an attachment of that name; malloc'ed. */
 static int find_folder(struct attaching *a, const char *name, char **folder)
 {
 	const char *set = config_string(a->config, "attachDir");
-	char *top = NULL;
+	char *top;
+	int len;
 
 	*folder = NULL;
 	if (set && *set != '/')
 		return fail(EXIT_USAGE, "revfs.attachDir is '%s': an absolute path is wanted", shown(set));
-	if (!set && asprintf(&top, "%s/" ATTACHMENTS_FOLDER, a->git_dir) < 0)
-		return no_memory();
-	/* It may be reached by links, which may lead elsewhere one day. */
-	*folder = realpath(set ? set : top, NULL);
-	free(top);
-	if (!*folder)
-		return fail(exit_code_of(-errno), "cannot find the folder '%s' of revfs.attachDir: %s",
+	top = find_top(a, set);
+	if (!top)
+		return fail(exit_code_of(-errno), "cannot find the folder for what is written, '%s': %s",
 		            shown(set ? set : a->git_dir), strerror(errno));
-	top = *folder;
-	if (asprintf(folder, "%s%s%s", top, top[1] ? "/" : "", name) < 0)
-		*folder = NULL;
+	len = asprintf(folder, "%s%s%s", top, top[1] ? "/" : "", name);
 	free(top);
-	return *folder ? EXIT_DONE : no_memory();
+	if (len >= 0)
+		return EXIT_DONE;
+	*folder = NULL;
+	return no_memory();
 }
 
 /* What lies there and has no record is of an attachment that somebody lost. */
