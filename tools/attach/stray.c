@@ -95,6 +95,7 @@ int stray_settle(struct attaching *a)
 static int sweep_folder(void *arg, const char *name)
 {
 	const char *git_dir = arg;
+	struct attachment attachment = {.name = (char *)name};
 	struct pack_id id;
 	char *folder, *record;
 	int empty;
@@ -104,7 +105,8 @@ static int sweep_folder(void *arg, const char *name)
 		return 0;
 	if (asprintf(&record, "%s/record", folder) >= 0) {
 		empty = upper_folder_is_empty(folder);
-		if ((empty == 1 || empty == -ENOENT) && access(record, F_OK) && errno == ENOENT)
+		if ((empty == 1 || empty == -ENOENT) && access(record, F_OK) && errno == ENOENT &&
+		    !attachment_forget(git_dir, &attachment))
 			upper_folder_remove(folder);
 		free(record);
 	}
