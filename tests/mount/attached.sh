@@ -520,6 +520,36 @@ test_two_worktrees_are_recorded_apart() {
 	as_plain
 }
 
+# What lies below is at a remote alone, and that is gone for a while: nothing is lost.
+test_a_remote_that_is_away_is_waited_for() {
+	new_dataset
+	revfs remote add lab ../store
+	git commit -q -m where .revfs/config
+	revfs -q push
+	cd ..
+	git clone -q repo clone
+	cd clone
+	attach_data
+	git config revfs.io-timeout 1
+	echo new >data/new
+	mv ../store ../away
+	# As little as it may be, some page is in the cache.
+	expect_status 0 revfs cache clear
+	rm -rf .git/revfs/cache
+	expect revfs snapshot -m new <<-'END'
+	--- stderr
+	revfs: cannot read 'data': it is not there
+	--- status 5
+	END
+	expect_status 5 revfs status
+	[ "$(git rev-list --count HEAD)" = 3 ]
+	mv ../away ../store
+	tick
+	revfs -q snapshot -m new >/dev/null
+	[ "$(revfs cat HEAD:data/new)" = new ]
+	[ "$(cat data/sub/b.txt)" = two ]
+}
+
 # Written through an open file, and not yet handed on by the kernel; written through a mapping.
 test_what_the_kernel_holds_is_recorded() {
 	need python3
