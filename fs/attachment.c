@@ -463,3 +463,15 @@ int attachment_is_mounted(const struct attachment *attachment)
 	free(place);
 	return error ? error : s.found;
 }
+
+int attachment_is_mounted_for(const struct attachment *attachment, pid_t pid)
+{
+	char *place = attachment_place(attachment);
+	struct search s = {.attachment = attachment, .place = place};
+	int error = place ? 0 : -ENOMEM;
+
+	if (!error && attachment->dialect != LAYER_FUSE)
+		error = mountpoint_each_of(pid, look_at_mount, &s);
+	free(place);
+	return error ? error : s.found;
+}

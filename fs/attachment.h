@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define ATTACHMENTS_FOLDER "revfs/attached" /* below the common Git directory */
 #define ATTACHMENT_NAME_SIZE 33
@@ -73,6 +74,10 @@ int attachment_remove(const char *git_dir, const struct attachment *attachment);
  * process sees mounts: 1, 0 or -errno; -ENOTCONN where fuse-overlayfs stood there and died.
  */
 int attachment_is_mounted(const struct attachment *attachment);
+
+/* Whether the process PID sees an overlay of the kernel there that takes what is written to ATTACHMENT's folder;
+ * another overlay file system is not looked for.  1, 0 or -errno. */
+int attachment_is_mounted_for(const struct attachment *attachment, pid_t pid);
 
 /* Free what it holds; allowed on a zeroed one. */
 void attachment_release(struct attachment *attachment);

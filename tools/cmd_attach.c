@@ -9,6 +9,7 @@
 #include "tools/attach/attach_one.h"
 #include "tools/attach/detach_one.h"
 #include "tools/attach/given.h"
+#include "tools/attach/private.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/range.h"
@@ -19,6 +20,7 @@ struct run {
 	struct attaching a;
 	struct attach_target target; /* of the dataset in the works */
 	bool has_revision;
+	bool shell;   /* for one alone */
 	bool follow;  /* what is attached already, and nothing else */
 	char **paths; /* that were named, from the root of the work tree; NULL-terminated */
 	size_t count;
@@ -206,26 +208,46 @@ static void name_unmet(struct run *run)
 			                       shown(path))
 			                : fail(EXIT_NOT_FOUND, "there is no dataset at '%s'", shown(path)));
 	}
-	if (list && !count && !globals.json && !globals.quiet)
+	if (list && !count && !globals.json && !globals.quiet && !run->a.is_for_program)
 		puts("no datasets");
 	free(list);
+}
+
+/* Whether any of those that were meant stands. */
+static bool is_any_there(struct run *run)
+{
+	if (!run->a.git_dir || attaching_reread(&run->a))
+		return false;
+	for (size_t i = 0; i < run->a.known.count; i++) {
+		const struct attachment *known = &run->a.known.items[i];
+
+		if (!strcmp(known->worktree, run->a.worktree) && is_meant(run, known->path) &&
+		    attachment_is_mounted(known) == 1)
+			return true;
+	}
+	return false;
 }
 
 /* --- the command --- */
 
 static int run_all(struct run *run, int argc, char **argv)
 {
-	enum { FOLLOW = COMMAND_LONG, REBASE };
-	static const struct option options[] = {
-	    {"follow", no_argument, NULL, FOLLOW}, {"rebase", no_argument, NULL, REBASE}, {0}};
+	enum { FOLLOW = COMMAND_LONG, REBASE, SHELL };
+	static const struct option options[] = {{"follow", no_argument, NULL, FOLLOW},
+	                                        {"rebase", no_argument, NULL, REBASE},
+	                                        {"shell", no_argument, NULL, SHELL},
+	                                        {0}};
 	int split = range_split(argc, argv), option, status;
 
 	while ((option = command_option_shared(&command_attach, split, argv, "", options, COMMAND_JSON, NULL)) != -1) {
 		run->follow |= option == FOLLOW;
 		run->target.rebase |= option == REBASE;
+		run->shell |= option == SHELL;
 	}
 	stop_catch();
-	status = attaching_open(&run->a);
+	status = run->shell ? private_enter() : EXIT_DONE;
+	if (!status)
+		status = attaching_open(&run->a);
 	if (!status)
 		status =
 		    take_arguments(run, argv + optind, (size_t)(split - optind), split < argc ? argv + split + 1 : NULL,
@@ -241,6 +263,7 @@ static int run(int argc, char **argv)
 {
 	struct run run = {0};
 	int status = run_all(&run, argc, argv);
+	bool opens;
 
 	if (run.a.has_below)
 		detach_end(&run.a);
@@ -248,16 +271,19 @@ static int run(int argc, char **argv)
 		status = outcome_status(&run.a.outcome);
 	if (globals.json && (status == EXIT_DONE || status == EXIT_PARTIAL))
 		output_json(stdout, json_pack("{sO}", "datasets", run.a.rows));
+	/* What failed was named, and is mended rather in there. */
+	opens = run.shell && (!status || is_any_there(&run));
 	for (size_t i = 0; i < run.count; i++)
 		free(run.paths[i]);
 	free(run.paths);
 	attaching_close(&run.a);
-	return stop_finish(status);
+	status = stop_finish(status);
+	return opens ? private_exec(NULL) : status;
 }
 
 const struct command command_attach = {
     .name = "attach",
     .run = run,
-    .usage = "revfs attach [--follow] [--rebase] [--json] [REV] [--] [PATH...]",
+    .usage = "revfs attach [--follow] [--rebase] [--shell] [--json] [REV] [--] [PATH...]",
     .summary = "show datasets in place at once, to be read and written",
 };

@@ -11,6 +11,7 @@
 #include "tools/attach/attach_rebase.h"
 #include "tools/attach/cover.h"
 #include "tools/attach/detach_one.h"
+#include "tools/attach/elsewhere.h"
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
 #include "tools/attach/upper_folder.h"
@@ -294,6 +295,9 @@ int attach_again(struct attaching *a, const struct attachment *attachment, const
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
+	status = state == OVERLAY_NONE ? elsewhere_refuse(attachment, "attach") : EXIT_DONE;
+	if (status)
+		return status;
 	if (!same && !target->stays)
 		return follow(a, attachment, target, state);
 	if (state != OVERLAY_CURRENT)

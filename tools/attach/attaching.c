@@ -8,7 +8,7 @@
 #include "fs/dataset.h"
 #include "fs/ignore_settle.h"
 #include "tools/attach/stray.h"
-#include "tools/command.h"
+#include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/shown.h"
 
@@ -48,7 +48,10 @@ int attaching_open(struct attaching *a)
 {
 	int error, status = session_open(&a->session, SESSION_STORE | SESSION_CREATE_BESIDE | SESSION_WORK_TREE);
 
-	*a = (struct attaching){.session = a->session, .lock = -1, .rows = json_array()};
+	*a = (struct attaching){.session = a->session,
+	                        .lock = -1,
+	                        .rows = json_array(),
+	                        .is_for_program = globals.command == &command_run_program};
 	if (status)
 		return status;
 	a->git_dir = repo_common_dir(a->session.repo);
@@ -163,7 +166,7 @@ void attaching_tell(struct attaching *a, const char *path, const char *state, co
 	json_t *row;
 
 	if (!globals.json) {
-		if (!globals.quiet)
+		if (!globals.quiet && !a->is_for_program)
 			printf("%s: %s\n", shown(path), text);
 		return;
 	}

@@ -28,6 +28,7 @@ struct attaching {
 	struct below below; /* once it was needed */
 	bool has_below;
 	struct outcome outcome;
+	bool is_for_program; /* whose output is not to be mixed with what is done here */
 	json_t *rows;
 };
 

@@ -16,9 +16,9 @@
 #include "cache/io.h"
 #include "cache/wire.h"
 #include "fs/mount/mountpoint.h"
+#include "tools/attach/namespace.h"
 #include "tools/stop.h"
 
-#define SOURCE "revfs:"
 #define OPTIONS_MAX 4095 /* the kernel takes a page, with a NUL byte */
 #define SAID_MAX 4096
 #define POLL_MS 100
@@ -42,30 +42,67 @@ static void put_option(struct buffer *text, const char *key, const char *path, c
 	buffer_append(text, name, strlen(name));
 }
 
+/* With attributes of users the kernel takes a word only that says that no redirection is followed. */
+static const char *fixed_options(enum layer_dialect dialect)
+{
+	return dialect == LAYER_KERNEL_USER ? ",userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off"
+	                                    : ",redirect_dir=off,metacopy=off,index=off,xino=off";
+}
+
+struct call {
+	const char *source, *place, *options;
+};
+
+static int call_mount(void *arg)
+{
+	const struct call *c = arg;
+
+	return mount(c->source, c->place, "overlay", MS_NOSUID | MS_NODEV, c->options) ? -errno : 0;
+}
+
 static int mount_kernel(const struct overlay_mount *m, const char *place)
 {
-	const char *fixed = ",redirect_dir=off,metacopy=off,index=off,xino=off";
 	const struct attachment *a = m->attachment;
 	struct buffer text = {0};
 	char source[32];
+	struct call call = {.source = source, .place = place};
 	int error = 0;
 
 	put_option(&text, "lowerdir=", m->lower, "");
 	put_option(&text, ",upperdir=", a->folder, "/upper");
 	put_option(&text, ",workdir=", a->folder, "/work");
-	if (a->dialect == LAYER_KERNEL_USER)
-		put_option(&text, ",userxattr", "", "");
-	put_option(&text, fixed, "", "");
+	put_option(&text, fixed_options(a->dialect), "", "");
 	buffer_put8(&text, 0);
-	snprintf(source, sizeof(source), SOURCE "%u", m->minor);
+	snprintf(source, sizeof(source), OVERLAY_SOURCE "%u", m->minor);
 	if (text.failed)
 		error = -ENOMEM;
 	else if (text.len > OPTIONS_MAX)
 		error = -ENAMETOOLONG;
-	else if (mount(source, place, "overlay", MS_NOSUID | MS_NODEV, text.data))
-		error = -errno;
+	call.options = (const char *)text.data;
+	if (!error)
+		error = call_mount(&call);
+	/* Its folder for work is closed to everybody: whoever mounts it must be above that. */
+	if (error == -EACCES && a->dialect == LAYER_KERNEL_USER)
+		error = namespace_mount(call_mount, &call, place, true);
 	buffer_release(&text);
 	return error;
+}
+
+bool overlay_is_used(const struct attachment *attachment)
+{
+	/* Told to keep it to itself, the kernel refuses an upper folder that another overlay has.  One that nobody has
+	 * it refuses, too, for a folder for work that can belong to none; nothing is written before. */
+	const char *impossible = ",workdir=/proc,userxattr,redirect_dir=nofollow,index=on";
+	struct buffer text = {0};
+	bool is;
+
+	put_option(&text, "lowerdir=/,upperdir=", attachment->folder, "/upper");
+	put_option(&text, impossible, "", "");
+	buffer_put8(&text, 0);
+	is = !text.failed && text.len <= OPTIONS_MAX &&
+	     mount(OVERLAY_SOURCE, attachment->folder, "overlay", MS_NOSUID | MS_NODEV, text.data) && errno == EBUSY;
+	buffer_release(&text);
+	return is;
 }
 
 /* --- fuse-overlayfs --- */
@@ -257,7 +294,7 @@ int overlay_state(const char *git_dir, const struct attachment *attachment, unsi
 	if (answer == 1 && minor && attachment->dialect == LAYER_FUSE) {
 		s.is_above = is_noted(git_dir, attachment, minor);
 	} else if (answer == 1 && minor) {
-		snprintf(s.source, sizeof(s.source), SOURCE "%u", minor);
+		snprintf(s.source, sizeof(s.source), OVERLAY_SOURCE "%u", minor);
 		answer = mountpoint_each(search_each, &s);
 	}
 	if (s.is_above)

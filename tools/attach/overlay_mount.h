@@ -10,6 +10,8 @@
 
 #include "fs/attachment.h"
 
+#define OVERLAY_SOURCE "revfs:" /* before the number */
+
 struct overlay_mount {
 	const char *git_dir;                 /* the common one */
 	const struct attachment *attachment; /* its dialect says which; its place and folders are there */
@@ -23,6 +25,10 @@ struct overlay_mount {
  * no overlays; -ENAMETOOLONG; -EINTR; -errno.  *SAID (malloc'ed, or NULL) is what fuse-overlayfs said, in one line.
  */
 int overlay_mount(const struct overlay_mount *request, char **said);
+
+/* Whether an overlay of the kernel stands on the upper folder of ATTACHMENT, wherever that one is seen.  For those who
+ * may mount; for others the answer is no. */
+bool overlay_is_used(const struct attachment *attachment);
 
 enum overlay_state {
 	OVERLAY_NONE,    /* nothing of this attachment is mounted there */
