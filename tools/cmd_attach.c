@@ -163,6 +163,12 @@ static const char **list_paths(const struct run *run, size_t *count)
 	return list;
 }
 
+/* For nobody but the next shell. */
+static bool is_left_by_shell(const struct attachment *attachment)
+{
+	return attachment->dialect == LAYER_KERNEL_USER && !attachment_is_mounted(attachment);
+}
+
 static int do_all(struct run *run)
 {
 	struct attaching *a = &run->a;
@@ -175,7 +181,7 @@ static int do_all(struct run *run)
 		const struct attachment *known = attachments_find(&a->known, a->worktree, list[i]);
 		int status;
 
-		if (!is_meant(run, list[i]) || (run->follow && !known))
+		if (!is_meant(run, list[i]) || (run->follow && (!known || is_left_by_shell(known))))
 			continue;
 		status = known ? do_known(run, known) : do_new(run, list[i]);
 		outcome_add(&a->outcome, status);

@@ -45,7 +45,8 @@ static int fail_mount(const struct attachment *attachment, int error, const char
 	case ENOPKG:
 		return fail(EXIT_SYSTEM,
 		            "cannot attach '%s': there is no fuse-overlayfs here, and the kernel lets only root mount "
-		            "overlays; a package of that name has it",
+		            "overlays for all to see; a package of that name has it, and 'revfs attach --shell' does "
+		            "without",
 		            path);
 	case EPERM:
 		if (attachment->dialect == LAYER_KERNEL_USER)

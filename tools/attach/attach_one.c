@@ -284,9 +284,11 @@ static int is_at(struct attaching *a, const struct attachment *attachment, const
 int attach_again(struct attaching *a, const struct attachment *attachment, const struct attach_target *target)
 {
 	enum overlay_state state;
-	int status = attaching_below(a), error;
+	int status = attachment_is_mounted(attachment) ? EXIT_DONE : elsewhere_refuse(attachment, "attach"), error;
 	bool same = false;
 
+	if (!status)
+		status = attaching_below(a);
 	if (!status)
 		status = is_at(a, attachment, target, &same);
 	if (status)
@@ -295,9 +297,6 @@ int attach_again(struct attaching *a, const struct attachment *attachment, const
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
-	status = state == OVERLAY_NONE ? elsewhere_refuse(attachment, "attach") : EXIT_DONE;
-	if (status)
-		return status;
 	if (!same && !target->stays)
 		return follow(a, attachment, target, state);
 	if (state != OVERLAY_CURRENT)
