@@ -115,6 +115,27 @@ static bool is_staged(struct run *run, const struct attachment *attachment)
 	       !given_recorded(&run->a, attachment, &recorded) && id_equal(&recorded, &pointer.root);
 }
 
+/* Those who use it are not to find another version in it.  *STAYS: nor is it to be moved to what it has already. */
+static int check_others(struct run *run, const struct attachment *attachment, bool *stays)
+{
+	const char *path = shown(attachment->path);
+	struct id recorded;
+	int error;
+
+	if (*stays || run->target.rebase || !private_is_shared() || attachment_is_mounted(attachment) != 1)
+		return EXIT_DONE;
+	error = given_recorded(&run->a, attachment, &recorded);
+	if (error)
+		return fail(exit_code_of(error), "cannot read what was recorded of '%s': %s", path, error_text(error));
+	*stays = !run->target.is_gone && id_equal(&recorded, &run->target.base.root);
+	return *stays
+	           ? EXIT_DONE
+	           : fail(EXIT_BUSY,
+	                  "'%s' is attached at another version than that of %s for a command or shell that runs: wait "
+	                  "until it has ended, or use another work tree ('git worktree add')",
+	                  path, run->target.name);
+}
+
 /* Whether the commit has a directory there; *IS_GONE where it has no such dataset. */
 static int do_known(struct run *run, const struct attachment *attachment)
 {
@@ -131,6 +152,8 @@ static int do_known(struct run *run, const struct attachment *attachment)
 	if (error && !target->is_gone)
 		status = attaching_base(&run->a, &target->commit, target->name, attachment->path, &target->base);
 	target->stays = !run->has_revision && is_staged(run, attachment);
+	if (!status)
+		status = check_others(run, attachment, &target->stays);
 	return status ? status : attach_again(&run->a, attachment, target);
 }
 

@@ -284,9 +284,56 @@ test_all_share_one_namespace() {
 	--- status 9
 	END
 	[ -n "$(server)" ]
+	# Nor is it moved under those who use it.
+	expect revfs run v1 -- cat data/a <<-END
+	--- stderr
+	revfs: 'data' is attached at another version than that of v1 for a command or shell that runs: wait until it has ended, or use another work tree ('git worktree add')
+	--- status 9
+	END
+	revfs run -- sh -c 'echo new >data/new; revfs -q snapshot -m new' >/dev/null
+	expect revfs run -- cat data/new <<-END
+	new
+	END
 	release
 	server_ends
+	expect revfs run v1 -- ls data <<-END
+	a
+	sub
+	END
 	revfs -q detach
+}
+
+test_two_versions_at_once_in_two_work_trees() {
+	new_clone
+	hold
+	git worktree add -q ../second v1
+	cd ../second
+	expect revfs run -- cat data/a "$TOP/data/a" <<-END
+	a
+	two
+	END
+	cd "$TOP"
+	release
+	server_ends
+}
+
+test_what_serves_all_is_left_to_them() {
+	new_clone
+	can_attach_for_all || skip "datasets cannot be attached for all here"
+	mkdir other
+	echo other >other/file
+	revfs -q snapshot -m other other >/dev/null
+	revfs -q push >/dev/null
+	revfs -q attach other
+	hold
+	[ "$(server | wc -w)" = 1 ]
+	revfs -q detach other
+	[ "$(cat "/proc/$HELD/root$PWD/data/a")" = two ]
+	[ -n "$(server)" ]
+	release
+	revfs -q detach
+	server_ends
+	nothing_is_mounted
 }
 
 test_many_may_begin_at_once() {

@@ -24,6 +24,8 @@
 #define EXIT_NOT_RUN 126
 #define EXIT_NO_PROGRAM 127
 
+static bool shared;
+
 static void read_mark(char mark[MARK_SIZE])
 {
 	ssize_t len = readlink("/proc/self/ns/mnt", mark, MARK_SIZE - 1);
@@ -38,6 +40,11 @@ bool private_is_here(void)
 
 	read_mark(mark);
 	return set && *mark && !strcmp(set, mark);
+}
+
+bool private_is_shared(void)
+{
+	return shared;
 }
 
 /* --- where the system does not allow it --- */
@@ -118,6 +125,7 @@ static int join(pid_t pid)
 {
 	int error = namespace_join(pid);
 
+	shared = !error;
 	if (!error && namespace_is_of_user())
 		error = namespace_keep_right();
 	return error ? fail(exit_code_of(error), "cannot enter where process %d has datasets attached: %s", (int)pid,

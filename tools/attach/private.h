@@ -21,6 +21,9 @@ int private_enter(void);
 /* Whether this process was started in such a namespace, or entered one. */
 bool private_is_here(void);
 
+/* Whether others were in the namespace that this process entered. */
+bool private_is_shared(void);
+
 /* Become the command ARGV, or the user's shell where it is NULL.  Returns only where that fails: the exit status, 127
  * where there is no such program, 126 where it cannot be run.  Prints its own errors. */
 int private_exec(char **argv);
