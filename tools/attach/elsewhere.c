@@ -104,7 +104,7 @@ static bool is_used(const struct attachment *attachment)
 	int status = 0;
 
 	if (!child)
-		_exit(!namespace_new() && overlay_is_used(attachment));
+		_exit(!namespace_new() && overlay_is_used(attachment) ? 1 : 0);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 1;
