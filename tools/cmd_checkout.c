@@ -13,6 +13,7 @@
 #include "tools/checkout_side.h"
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/path.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/shown.h"
@@ -333,19 +334,6 @@ static int do_item(struct run *run, struct item *item, bool named)
 	return status > EXIT_SYSTEM ? status : EXIT_DONE;
 }
 
-/* How PATH, of LEN bytes, stands to a dataset: it is the dataset or lies in it, or holds it. */
-static bool is_in(const struct work_dataset *d, const char *path, size_t len)
-{
-	size_t own = strlen(d->path);
-
-	return len >= own && !memcmp(path, d->path, own) && (len == own || path[own] == '/');
-}
-
-static bool holds(const struct work_dataset *d, const char *path, size_t len)
-{
-	return !len || (strlen(d->path) > len && !memcmp(path, d->path, len) && d->path[len] == '/');
-}
-
 /* PATH, from the root of the work tree, may name the pointer file of a dataset. */
 static void strip_suffix(const struct run *run, char *path)
 {
@@ -356,7 +344,9 @@ static void strip_suffix(const struct run *run, char *path)
 		return;
 	len = (size_t)(name - path) + base;
 	for (size_t i = 0; i < run->count; i++) {
-		if (strlen(run->datasets[i].path) == len && is_in(&run->datasets[i], path, len))
+		const char *dataset = run->datasets[i].path;
+
+		if (!strncmp(dataset, path, len) && !dataset[len])
 			path[len] = '\0';
 	}
 }
@@ -371,9 +361,9 @@ static int do_path(struct run *run, const char *path)
 	for (size_t i = 0; !status && i < run->count; i++) {
 		struct work_dataset *d = &run->datasets[i];
 		struct item item = {.dataset = d, .inside = ""};
-		bool inside = is_in(d, path, len);
+		bool inside = path_is_in(path, d->path);
 
-		if (!inside && !holds(d, path, len))
+		if (!inside && !path_is_in(d->path, path))
 			continue;
 		if (inside && len > strlen(d->path))
 			item.inside = path + strlen(d->path) + 1;

@@ -13,6 +13,7 @@
 #include "tools/config.h"
 #include "tools/conflict.h"
 #include "tools/output.h"
+#include "tools/path.h"
 #include "tools/registry.h"
 #include "tools/session.h"
 #include "tools/shown.h"
@@ -190,10 +191,7 @@ static int tell_row(struct status *s, const struct status_row *row)
 /* Whether the dataset PATH is, lies in, or holds NAMED ("": everything). */
 static bool is_meant(const char *path, const char *named)
 {
-	size_t len = strlen(named), path_len = strlen(path), least = len < path_len ? len : path_len;
-
-	return !len || (!strncmp(path, named, least) &&
-	                (len == path_len || (len < path_len ? path[len] : named[path_len]) == '/'));
+	return path_is_in(path, named) || path_is_in(named, path);
 }
 
 /* Whether any of NAMED (none: everything) means the dataset PATH. */

@@ -33,7 +33,7 @@ extern const struct command command_pin;
 extern const struct command command_prefetch;
 extern const struct command command_push;
 extern const struct command command_remote;
-extern const struct command command_run_program; /* command_run() is what runs any */
+extern const struct command command_run_attached;
 extern const struct command command_serve;
 extern const struct command command_snapshot;
 extern const struct command command_status;

@@ -44,7 +44,7 @@ static const struct command *const table[] = {
 	&command_prefetch,
 	&command_push,
 	&command_remote,
-	&command_run_program,
+	&command_run_attached,
 	&command_serve,
 	&command_snapshot,
 	&command_status,

@@ -144,3 +144,10 @@ char *path_mountpoint(const char *typed)
 	free(path);
 	return real;
 }
+
+bool path_is_in(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return !len || (!strncmp(path, folder, len) && (!path[len] || path[len] == '/'));
+}

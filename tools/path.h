@@ -5,6 +5,11 @@
 #ifndef TOOLS_PATH_H
 #define TOOLS_PATH_H
 
+#include <stdbool.h>
+
+/* Whether PATH is FOLDER or lies below it, both clean; all paths lie below "". */
+bool path_is_in(const char *path, const char *folder);
+
 /*
  * Resolve `.`, `..`, doubled and final slashes of PREFIX/TEXT (PREFIX "" or with a final slash, already clean).  *PATH
  * is malloc'ed, "" for the root.  Returns 0; -EXDEV where `..` leads out of the root; -ENOMEM.

@@ -7,15 +7,8 @@
 #include "fs/dataset.h"
 #include "fs/name.h"
 #include "tools/attached.h"
+#include "tools/path.h"
 #include "tools/shown.h"
-
-/* Whether PATH lies in the folder TOP (or is it). */
-static bool is_below(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return !strncmp(path, top, len) && (path[len] == '/' || !path[len]);
-}
 
 static const char *last_name(const char *path)
 {
@@ -58,7 +51,7 @@ static int check_name(const struct snapshot_plan *plan, const char *path)
 	if (strlen(last_name(path)) > WORKTREE_NAME_MAX)
 		return fail(EXIT_REFUSED, "'%s': the name of a dataset has at most %d bytes, for its pointer file",
 		            shown(path), WORKTREE_NAME_MAX);
-	if (is_below(path, ".revfs") || is_below(path, ".git") ||
+	if (path_is_in(path, ".revfs") || path_is_in(path, ".git") ||
 	    name_is_dotgit(last_name(path), strlen(last_name(path))))
 		return fail(EXIT_REFUSED, "'%s' cannot be a dataset", shown(path));
 	for (const char **other = plan->paths; *other; other++) {
@@ -66,10 +59,10 @@ static int check_name(const struct snapshot_plan *plan, const char *path)
 
 		if (!strcmp(known, path))
 			continue;
-		if (is_below(path, known))
+		if (path_is_in(path, known))
 			return fail(EXIT_REFUSED, "'%s' lies in the dataset '%s': 'revfs snapshot %s' records it",
 			            shown(path), shown(known), shown(known));
-		if (is_below(known, path))
+		if (path_is_in(known, path))
 			return fail(EXIT_REFUSED, "'%s' holds the dataset '%s', and datasets do not nest: name '%s'",
 			            shown(path), shown(known), shown(known));
 	}

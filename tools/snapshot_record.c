@@ -122,6 +122,15 @@ static int run_engine(struct snapshot_record *r, struct snapshot_item *item)
 	return error;
 }
 
+/* Whether ERROR, of recording an attached dataset, is one of reading the pages below it. */
+static bool is_of_base(int error)
+{
+	enum exit_code code = exit_code_of(error);
+
+	return error == -ENOTSUP || error == -EPROTO || error == -ENODEV || code == EXIT_DAMAGED ||
+	       code == EXIT_TEMPORARY || code == EXIT_NOT_AUTHORISED;
+}
+
 /* What ended the engine is of this dataset alone: the others go on. */
 static int refuse(struct snapshot_record *r, struct snapshot_item *item, int status)
 {
@@ -146,6 +155,8 @@ static int record_item(struct snapshot_record *r, struct snapshot_item *item)
 		return stop_status();
 	if (item->is_attached && (error == -ENOENT || error == -ENOTDIR || error == -EPERM))
 		return refuse(r, item, attached_unreadable(item->attached.attachment, error));
+	if (item->is_attached && error && is_of_base(error))
+		return refuse(r, item, session_unreadable(r->plan->session, item->path, error));
 	if (error == -ENOENT || error == -ENOTDIR)
 		return refuse(r, item, fail(EXIT_TEMPORARY, "'%s' changed while it was read", shown(item->path)));
 	if (error)

@@ -364,10 +364,10 @@ test_uninstall_leaves_no_trace() {
 	git check-attr merge diff -- deep/x.revfs >../said
 	[ "$(grep -c ': revfs$' ../said)" = 2 ]
 	[ "$(git config merge.revfs.driver)" = 'revfs merge-driver %O %A %B %L %P' ]
-	expect revfs install --json <<-'END'
+	FILTER='s/,"hooks".*/}/' expect revfs install --json <<-'END'
 	{"hook":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push","changed":false,"attributes":"SCRATCH/test_uninstall_leaves_no_trace/repo/.git/info/attributes","attributes_changed":false}
 	END
-	expect revfs uninstall <<-'END'
+	FILTER='\|/hooks/post-|d' expect revfs uninstall <<-'END'
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push: removed
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/info/attributes: removed
 	END
@@ -379,7 +379,7 @@ test_uninstall_leaves_no_trace() {
 	[ ! -e .git/info/attributes ]
 	# What somebody set otherwise stays.
 	git config merge.revfs.driver mine
-	expect revfs install <<-'END'
+	FILTER='\|/hooks/post-|d' expect revfs install <<-'END'
 	SCRATCH/test_uninstall_leaves_no_trace/repo/.git/hooks/pre-push: 'git push' pushes the data first
 	--- stderr
 	revfs: 'merge.revfs.driver' is set to something else: 'git config --unset-all merge.revfs.driver' first

@@ -520,6 +520,96 @@ test_two_worktrees_are_recorded_apart() {
 	as_plain
 }
 
+# work_in FOLDER: what people's programs do to one.
+work_in() {
+	tar -x -C "$1" -f ../files.tar
+	if command -v rsync >/dev/null; then
+		rsync -a --delete ../files/ "$1/deep/"
+		echo changed >>../files/3
+		rsync -a --inplace ../files/ "$1/deep/"
+	else
+		rm -r "$1/deep"
+		cp -a ../files "$1/deep"
+	fi
+	sed -i 's/one/two/' "$1/a.txt"
+	truncate -s 70000 "$1/large"
+	printf XXX | dd of="$1/large" bs=1 seek=5000 conv=notrunc status=none
+	ln "$1/a.txt" "$1/same"
+	ln -f "$1/sub/b.txt" "$1/again"
+	mv "$1/sub" "$1/deep/moved"
+	git --git-dir=../git-of-files --work-tree="$1" checkout -q -f
+	install -m 755 "$1/large" "$1/program"
+	: >"$1/empty"
+	find "$1/deep" -name '1*' -delete
+}
+
+test_programs_work_there() {
+	local i
+	new_attached
+	mkdir ../files ../git-of-files
+	for i in {1..200}; do
+		seq "$i" >"../files/$i"
+	done
+	ln -s 5 ../files/link
+	tar -C ../files -cf ../files.tar .
+	git init -q --bare ../git-of-files
+	git --git-dir=../git-of-files --work-tree=../files add 7 8 9
+	git --git-dir=../git-of-files --work-tree=../files commit -q -m files
+	cp -a data ../copy
+	# Snapshots all the while, each of what was there then.
+	(
+		while [ ! -e ../done ]; do
+			revfs -q snapshot -m meanwhile >/dev/null 2>&1 || true
+		done
+	) &
+	work_in data
+	: >../done
+	wait
+	rm -rf ../files
+	mkdir ../files
+	tar -C ../files -xf ../files.tar
+	work_in ../copy
+	diff -r data ../copy
+	tick
+	revfs -q snapshot -m 'at the end' >/dev/null
+	as_plain
+	[ "$(root_of data)" = "$(root_of ../copy)" ]
+	# A repository in it is named and refused.
+	git init -q data/deep
+	expect_status 11 revfs snapshot -m repository
+	grep -q "'data/deep/.git'" "$SCRATCH/said.err"
+}
+
+# What lies below is at a remote alone, and that is gone for a while: nothing is lost.
+test_a_remote_that_is_away_is_waited_for() {
+	new_dataset
+	revfs remote add lab ../store
+	git commit -q -m where .revfs/config
+	revfs -q push
+	cd ..
+	git clone -q repo clone
+	cd clone
+	attach_data
+	git config revfs.io-timeout 1
+	echo new >data/new
+	mv ../store ../away
+	# As little as it may be, some page is in the cache.
+	expect_status 0 revfs cache clear
+	rm -rf .git/revfs/cache
+	expect revfs snapshot -m new <<-'END'
+	--- stderr
+	revfs: cannot read 'data': it is not there
+	--- status 5
+	END
+	expect_status 5 revfs status
+	[ "$(git rev-list --count HEAD)" = 3 ]
+	mv ../away ../store
+	tick
+	revfs -q snapshot -m new >/dev/null
+	[ "$(revfs cat HEAD:data/new)" = new ]
+	[ "$(cat data/sub/b.txt)" = two ]
+}
+
 # Written through an open file, and not yet handed on by the kernel; written through a mapping.
 test_what_the_kernel_holds_is_recorded() {
 	need python3

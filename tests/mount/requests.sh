@@ -32,8 +32,9 @@ test_warm_reads_and_stats_cost_nothing() {
 		ls -lR "$MNT/@$ID/data" >/dev/null
 	done
 	after=$(asked)
-	# Each ls asks for extended attributes until it is told that there are none.
-	[ $((after - before)) -le 15 ] || { echo "$((after - before)) requests"; return 1; }
+	# Each ls asks for extended attributes until it is told that there are none; the mount's root is asked for again
+	# each second, and what rereads all would come to thousands.
+	[ $((after - before)) -le 60 ] || { echo "$((after - before)) requests"; return 1; }
 }
 
 test_a_cold_file_costs_a_look_up_and_a_read() {

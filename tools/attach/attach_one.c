@@ -25,28 +25,41 @@ static int no_memory(void)
 
 /* --- for the first time --- */
 
-/* The folder above that of an attachment of that name; malloc'ed. */
-static int find_folder(struct attaching *a, const char *name, char **folder)
+/* The folder that holds those of attachments, by no link: where one leads may change.  malloc'ed; NULL and errno. */
+static char *find_top(const struct attaching *a, const char *set)
+{
+	char *top, *real;
+
+	if (set)
+		return realpath(set, NULL);
+	if (asprintf(&top, "%s/" ATTACHMENTS_FOLDER, a->git_dir) < 0)
+		return NULL;
+	real = realpath(top, NULL);
+	free(top);
+	return real;
+}
+
+/* The folder of an attachment of that name; malloc'ed, NULL with *STATUS set. */
+static char *find_folder(struct attaching *a, const char *name, int *status)
 {
 	const char *set = config_string(a->config, "attachDir");
-	char *top = NULL;
+	char *top = NULL, *folder;
 
-	*folder = NULL;
 	if (set && *set != '/')
-		return fail(EXIT_USAGE, "revfs.attachDir is '%s': an absolute path is wanted", shown(set));
-	if (!set && asprintf(&top, "%s/" ATTACHMENTS_FOLDER, a->git_dir) < 0)
-		return no_memory();
-	/* It may be reached by links, which may lead elsewhere one day. */
-	*folder = realpath(set ? set : top, NULL);
-	free(top);
-	if (!*folder)
-		return fail(exit_code_of(-errno), "cannot find the folder '%s' of revfs.attachDir: %s",
-		            shown(set ? set : a->git_dir), strerror(errno));
-	top = *folder;
-	if (asprintf(folder, "%s%s%s", top, top[1] ? "/" : "", name) < 0)
-		*folder = NULL;
-	free(top);
-	return *folder ? EXIT_DONE : no_memory();
+		*status = fail(EXIT_USAGE, "revfs.attachDir is '%s': an absolute path is wanted", shown(set));
+	else
+		top = find_top(a, set);
+	if (top) {
+		if (asprintf(&folder, "%s%s%s", top, top[1] ? "/" : "", name) < 0)
+			folder = NULL;
+		free(top);
+		*status = folder ? EXIT_DONE : no_memory();
+		return folder;
+	}
+	if (!*status)
+		*status = fail(exit_code_of(-errno), "cannot find the folder for what is written, '%s': %s",
+		               shown(set ? set : a->git_dir), strerror(errno));
+	return NULL;
 }
 
 /* What lies there and has no record is of an attachment that somebody lost. */
@@ -99,12 +112,13 @@ int attach_new(struct attaching *a, const struct attach_target *target)
 	                                .commit = target->commit,
 	                                .base = target->base};
 	bool made_place = false;
-	int error, status;
+	int error, status = EXIT_DONE;
 
 	attachment_name(a->worktree, target->path, name);
-	status = find_folder(a, name, &attachment.folder);
-	if (!status)
-		status = check_left_over(&attachment);
+	attachment.folder = find_folder(a, name, &status);
+	if (!attachment.folder)
+		return status;
+	status = check_left_over(&attachment);
 	if (!status)
 		status = cover_check(a, target->path, &made_place);
 	if (status) {

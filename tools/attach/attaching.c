@@ -8,7 +8,7 @@
 #include "fs/dataset.h"
 #include "fs/ignore_settle.h"
 #include "tools/attach/stray.h"
-#include "tools/commands.h"
+#include "tools/command.h"
 #include "tools/output.h"
 #include "tools/shown.h"
 
@@ -48,10 +48,7 @@ int attaching_open(struct attaching *a)
 {
 	int error, status = session_open(&a->session, SESSION_STORE | SESSION_CREATE_BESIDE | SESSION_WORK_TREE);
 
-	*a = (struct attaching){.session = a->session,
-	                        .lock = -1,
-	                        .rows = json_array(),
-	                        .is_for_program = globals.command == &command_run_program};
+	*a = (struct attaching){.session = a->session, .lock = -1, .rows = json_array()};
 	if (status)
 		return status;
 	a->git_dir = repo_common_dir(a->session.repo);
@@ -165,8 +162,12 @@ void attaching_tell(struct attaching *a, const char *path, const char *state, co
 {
 	json_t *row;
 
+	if (a->is_for_program) {
+		inform_verbose("%s: %s", shown(path), text);
+		return;
+	}
 	if (!globals.json) {
-		if (!globals.quiet && !a->is_for_program)
+		if (!globals.quiet)
 			printf("%s: %s\n", shown(path), text);
 		return;
 	}

@@ -28,7 +28,7 @@ struct attaching {
 	struct below below; /* once it was needed */
 	bool has_below;
 	struct outcome outcome;
-	bool is_for_program; /* whose output is not to be mixed with what is done here */
+	bool is_for_program; /* what is done is told with -v only, on stderr: the output is that of a program */
 	json_t *rows;
 };
 

@@ -156,8 +156,11 @@ int below_start(const struct repo *repo, struct below *below)
 	answer = is_served(below->mountpoint, &below->minor);
 	if (!answer) {
 		status = start_for_here(repo, below->mountpoint);
-		if (!status)
+		/* Another may have come before it: one that an attach began which was killed. */
+		if (!status || status == EXIT_BUSY)
 			answer = is_served(below->mountpoint, &below->minor);
+		if (answer == 1)
+			status = EXIT_DONE;
 		if (!status && !answer)
 			status =
 			    fail(EXIT_SYSTEM, "the mount of the repository at '%s' ended early", below->mountpoint);

@@ -9,6 +9,7 @@
 #include "tools/attach/elsewhere.h"
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
+#include "tools/attach/stray.h"
 #include "tools/attach/upper_folder.h"
 #include "tools/output.h"
 #include "tools/shown.h"
@@ -96,6 +97,7 @@ void detach_end(struct attaching *a)
 
 	if (attaching_reread(a))
 		return;
+	stray_sweep(a);
 	for (size_t i = 0; i < a->known.count; i++)
 		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE)
 			return;

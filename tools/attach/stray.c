@@ -1,11 +1,14 @@
 #include "tools/attach/stray.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cache/io.h"
+#include "tools/attach/upper_folder.h"
 #include "tools/shown.h"
 
 /* Whether a work tree of git's is where the attachment has it. */
@@ -87,6 +90,38 @@ int stray_settle(struct attaching *a)
 		free(place);
 	}
 	return adopted ? attaching_reread(a) : EXIT_DONE;
+}
+
+static int sweep_folder(void *arg, const char *name)
+{
+	const char *git_dir = arg;
+	struct attachment attachment = {.name = (char *)name};
+	struct pack_id id;
+	char *folder, *record;
+	int empty;
+
+	if (pack_id_parse(name, strlen(name), &id) ||
+	    asprintf(&folder, "%s/" ATTACHMENTS_FOLDER "/%s", git_dir, name) < 0)
+		return 0;
+	if (asprintf(&record, "%s/record", folder) >= 0) {
+		empty = upper_folder_is_empty(folder);
+		if ((empty == 1 || empty == -ENOENT) && access(record, F_OK) && errno == ENOENT &&
+		    !attachment_forget(git_dir, &attachment))
+			upper_folder_remove(folder);
+		free(record);
+	}
+	free(folder);
+	return 0;
+}
+
+void stray_sweep(const struct attaching *a)
+{
+	char *folder;
+
+	if (asprintf(&folder, "%s/" ATTACHMENTS_FOLDER, a->git_dir) < 0)
+		return;
+	io_list(io_system(), AT_FDCWD, folder, sweep_folder, (void *)a->git_dir);
+	free(folder);
 }
 
 const struct attachment *stray_find(const struct attaching *a, const char *typed)

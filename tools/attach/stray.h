@@ -13,6 +13,10 @@
  */
 int stray_settle(struct attaching *a);
 
+/* Remove folders that have no record, as an attach or detach that was killed leaves them, unless something was written
+ * there. */
+void stray_sweep(const struct attaching *a);
+
 /* The attachment whose place is exactly the absolute path TYPED, in whichever work tree; or NULL. */
 const struct attachment *stray_find(const struct attaching *a, const char *typed);
 
