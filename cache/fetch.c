@@ -123,6 +123,12 @@ void fetch_expect(struct fetch *fetch, const struct locator *last, const struct 
 		remote_store_expect(fetch_store(fetch, i), last, next);
 }
 
+void fetch_reach(struct fetch *fetch, const struct locator *first, const struct locator *last)
+{
+	for (size_t i = 0; i < fetch->count; i++)
+		remote_store_reach(fetch_store(fetch, i), first, last);
+}
+
 struct remote_store *fetch_store(struct fetch *fetch, size_t i)
 {
 	return fetch->states[i].store;
@@ -361,12 +367,16 @@ static int read_held(struct fetch *f, const struct wanted *wanted, struct record
 
 static int read_somewhere(struct fetch *f, const struct wanted *wanted, struct record *record)
 {
+	const bool asked = !f->offline && aside_asked(wanted);
 	int error;
 
 	if (!wanted->is_root && !wanted->at.offset)
 		return -ENOENT;
+	/* What was brought for this ticket is checked already, and nothing that was there before. */
+	if (asked && aside_read(f->aside, wanted, record) == 0)
+		return 0;
 	error = read_held(f, wanted, record);
-	if (!error && !aside_asked(wanted))
+	if (!error && !asked)
 		atomic_fetch_add_explicit(&f->held, 1, memory_order_relaxed);
 	if (error != -ENOENT)
 		return error;

@@ -55,6 +55,9 @@ int fetch_read_root(struct fetch *fetch, const struct id *id, struct record *rec
  * supposed. */
 void fetch_expect(struct fetch *fetch, const struct locator *last, const struct locator *next);
 
+/* Say that who reads what lies at FIRST reads all up to what lies at LAST, behind it in its pack. */
+void fetch_reach(struct fetch *fetch, const struct locator *first, const struct locator *last);
+
 #define FETCH_WHY_SIZE (REMOTE_WHY_SIZE + 128)
 
 /* What became of the requests to remote number I, in the order of the setup. */

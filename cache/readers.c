@@ -18,11 +18,13 @@ static bool expects(const struct reader *reader, const struct pack_id *pack, uin
 	                        : large > GAP_KNOWN ? large
 	                                            : GAP_KNOWN;
 
-	return reader->next && pack_id_equal(&reader->pack, pack) && offset + behind >= reader->next &&
+	return reader->heard && pack_id_equal(&reader->pack, pack) && offset + behind >= reader->next &&
 	       offset <= reader->next + before;
 }
 
-struct reader *readers_note(struct readers *readers, const struct pack_id *pack, uint64_t offset, size_t len)
+/* Whoever goes on has at least STEPS behind him then. */
+static struct reader *note(struct readers *readers, const struct pack_id *pack, uint64_t offset, uint64_t len,
+                           unsigned steps)
 {
 	struct reader *oldest = &readers->list[0];
 
@@ -32,7 +34,7 @@ struct reader *readers_note(struct readers *readers, const struct pack_id *pack,
 		if (expects(reader, pack, offset)) {
 			if (offset + len > reader->next) {
 				reader->next = offset + len;
-				reader->steps++;
+				reader->steps = reader->steps < steps ? steps : reader->steps + 1;
 			}
 			reader->heard = ++readers->clock;
 			return reader->steps < STEPS_KNOWN ? NULL : reader;
@@ -44,6 +46,28 @@ struct reader *readers_note(struct readers *readers, const struct pack_id *pack,
 	if (offset < PACK_BEGIN)
 		oldest->steps = STEPS_KNOWN;
 	return oldest->steps ? oldest : NULL;
+}
+
+struct reader *readers_note(struct readers *readers, const struct pack_id *pack, uint64_t offset, size_t len)
+{
+	return note(readers, pack, offset, len, 0);
+}
+
+void readers_note_reach(struct readers *readers, const struct pack_id *pack, uint64_t begin, uint64_t end)
+{
+	note(readers, pack, begin, end - begin, STEPS_KNOWN + 1);
+}
+
+struct reader *readers_find(struct readers *readers, const struct pack_id *pack, uint64_t end)
+{
+	for (unsigned i = 0; i < READERS; i++) {
+		struct reader *reader = &readers->list[i];
+
+		if (reader->steps >= STEPS_KNOWN && pack_id_equal(&reader->pack, pack) && reader->next >= end &&
+		    reader->next - end <= GAP_MAX)
+			return reader;
+	}
+	return NULL;
 }
 
 void readers_expect(struct readers *readers, const struct reader *reader, const struct pack_id *pack, uint64_t begin)

@@ -36,6 +36,13 @@ struct readers {
  */
 struct reader *readers_note(struct readers *readers, const struct pack_id *pack, uint64_t offset, size_t len);
 
+/* Note that one read takes all from BEGIN to END of PACK, however many records that are: whoever goes on with a second
+ * one reads in order. */
+void readers_note_reach(struct readers *readers, const struct pack_id *pack, uint64_t begin, uint64_t end);
+
+/* The reader that has come to END of PACK, or somewhat further; NULL.  Nothing is noted. */
+struct reader *readers_find(struct readers *readers, const struct pack_id *pack, uint64_t end);
+
 /* Say that READER is going to go on at BEGIN of PACK. */
 void readers_expect(struct readers *readers, const struct reader *reader, const struct pack_id *pack, uint64_t begin);
 

@@ -40,6 +40,7 @@ struct remote_body {
 	const void *data; /* NULL: the file FD */
 	int fd;
 	uint64_t len;
+	bool is_checked; /* by the caller, who sees whether the remote has it: the remote need not do so itself */
 	/* Where they come from neither: gives the next LEN, each byte once, or -errno.  Only folders take this. */
 	int (*next)(void *arg, void *data, size_t len);
 	void *arg;
@@ -135,7 +136,7 @@ int remote_stat(struct remote *remote, const char *path, struct remote_stat *st)
 
 /*
  * Put BODY as PATH, whole and durably or not at all.  Without REPLACE, -EEXIST where PATH is there.  0 once the remote
- * has it.
+ * has it, or, where that is the caller's to see, says so.
  */
 int remote_put(struct remote *remote, const char *path, const struct remote_body *body, bool replace);
 

@@ -118,16 +118,23 @@ int remote_store_check(struct remote_store *store)
 	return error;
 }
 
-int remote_store_prepare(struct remote_store *store)
+int remote_store_make(struct remote_store *store)
 {
 	static const char text[] = STORE_VERSION_TEXT;
-	const struct remote_body body = {.data = text, .len = sizeof(text) - 1};
+	const struct remote_body body = {.data = text, .len = sizeof(text) - 1, .is_checked = true};
+	int error = remote_put(store->remote, STORE_VERSION_FILE, &body, false);
+
+	return error == -EEXIST ? remote_store_check(store) : error;
+}
+
+int remote_store_prepare(struct remote_store *store)
+{
 	int error = remote_store_check(store);
 
 	if (error != -ENOENT && error != -EHOSTDOWN)
 		return error;
-	error = remote_put(store->remote, STORE_VERSION_FILE, &body, false);
-	return error == 0 || error == -EEXIST ? remote_store_check(store) : error;
+	error = remote_store_make(store);
+	return error ? error : remote_store_check(store);
 }
 
 /* --- where records went --- */
@@ -322,6 +329,11 @@ void remote_store_expect(struct remote_store *store, const struct locator *last,
 
 	remote_store_pack_path(&next->pack, "", path);
 	windows_follow(store->windows, &last->pack, locator_end(last), &next->pack, path, next->offset);
+}
+
+void remote_store_reach(struct remote_store *store, const struct locator *first, const struct locator *last)
+{
+	windows_reach(store->windows, &first->pack, first->offset, locator_end(last));
 }
 
 int remote_store_read_held_root(struct remote_store *store, const struct id *id, struct record *record)

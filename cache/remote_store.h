@@ -35,7 +35,13 @@ struct cached *remote_store_cached(struct remote_store *store);
  */
 int remote_store_check(struct remote_store *store);
 
-/* The same for one that is to be written to: made where there is none. */
+/*
+ * Make one where there is none, as was just seen; the next remote_store_check() looks at it.  0; of one that was made
+ * meanwhile, what remote_store_check() returns; errors of the remote.
+ */
+int remote_store_make(struct remote_store *store);
+
+/* Check one that is to be written to; where there is none, make it and look at it. */
 int remote_store_prepare(struct remote_store *store);
 
 /*
@@ -59,6 +65,9 @@ int remote_store_read_root(struct remote_store *store, const struct id *id, stru
 
 /* Say that who has read up to LAST in its pack goes on at NEXT in another: what is only supposed. */
 void remote_store_expect(struct remote_store *store, const struct locator *last, const struct locator *next);
+
+/* Say that who reads what lies at FIRST reads all up to what lies at LAST, behind it in its pack. */
+void remote_store_reach(struct remote_store *store, const struct locator *first, const struct locator *last);
 
 /*
  * What the moved file of PACK says, asked anew: *ENTRIES is malloc'ed, the caller frees it.  0; -ENOENT where there is

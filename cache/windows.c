@@ -53,12 +53,68 @@ void windows_close(struct windows *windows)
 
 /* --- which range is read --- */
 
+void windows_reach(struct windows *windows, const struct pack_id *pack, uint64_t begin, uint64_t end)
+{
+	struct windows *w = windows;
+	uint64_t from = begin;
+	bool known = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < WINDOWS_REACHES; i++) {
+		const struct window_reach *reach = &w->reaches[i];
+
+		if (!pack_id_equal(&reach->pack, pack))
+			continue;
+		known |= reach->begin == begin && reach->end == end;
+		/* A record may belong to two reads. */
+		if (reach->begin < from && from < reach->end && reach->end < end)
+			from = reach->end;
+	}
+	if (!known) {
+		w->reaches[w->reach_next++ % WINDOWS_REACHES] =
+		    (struct window_reach){.pack = *pack, .begin = begin, .end = end};
+		readers_note_reach(&w->readers, pack, from, end);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* The read that WANT is of, which takes more than that; NULL where none is known. */
+static const struct window_reach *reach_of(const struct windows *w, const struct want *want)
+{
+	for (unsigned i = 0; i < WINDOWS_REACHES; i++) {
+		const struct window_reach *reach = &w->reaches[i];
+
+		if (reach->begin <= want->offset && want->offset + want->len <= reach->end &&
+		    pack_id_equal(&reach->pack, want->pack))
+			return reach;
+	}
+	return NULL;
+}
+
+/* How far that goes on, in one range. */
+static uint64_t end_of_read(const struct windows *w, const struct want *want)
+{
+	const struct window_reach *reach = reach_of(w, want);
+	const uint64_t most = want->offset + WINDOW_MAX;
+
+	return !reach ? want->offset + want->len : reach->end < most ? reach->end : most;
+}
+
+/* The reader that WANT is read by, noted; NULL for one in no order. */
+static struct reader *reader_of(struct windows *w, const struct want *want)
+{
+	const struct window_reach *reach = reach_of(w, want);
+
+	return reach ? readers_find(&w->readers, want->pack, reach->end)
+	             : readers_note(&w->readers, want->pack, want->offset, want->len);
+}
+
 /* The range that is read for the byte at OFFSET of WANT, which is missing. */
 static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct reader *r, const struct want *want,
                            uint64_t offset)
 {
 	uint64_t begin = offset / PACK_BLOCK, end = begin + 1, budget;
-	const uint64_t wanted_end = (want->offset + want->len + PACK_BLOCK - 1) / PACK_BLOCK;
+	const uint64_t wanted_end = (end_of_read(w, want) + PACK_BLOCK - 1) / PACK_BLOCK;
 
 	if (r) {
 		budget = windows_grow(r);
@@ -83,7 +139,7 @@ static struct window *plan(struct windows *w, struct pack_blocks *blocks, struct
 /* The same without a cache: no less than WANT, and more only in order. */
 static struct window *plan_in_memory(struct windows *w, struct reader *r, const struct want *want, uint64_t offset)
 {
-	const size_t size = r ? windows_grow(r) : 0, left = (size_t)(want->offset + want->len - offset);
+	const size_t size = r ? windows_grow(r) : 0, left = (size_t)(end_of_read(w, want) - offset);
 
 	return windows_add(w, want->pack, want->path, offset, size > left ? size : left);
 }
@@ -260,10 +316,12 @@ static int take_next(struct taking *t, struct reader *r)
 	return window ? wait_for_window(t, window) : take_from_remote(t, blocks, still(r, t->want));
 }
 
-/* Reads that needed no request allow the next that does to bring more. */
-static void count_hit(struct windows *w, const struct pack_id *pack)
+/* Reads that needed no request, from their beginning, allow the next that does to bring more. */
+static void count_hit(struct windows *w, const struct want *want)
 {
-	struct pack_blocks *blocks = windows_blocks(w, pack);
+	const struct window_reach *reach = reach_of(w, want);
+	const bool begins = !reach || reach->begin == want->offset;
+	struct pack_blocks *blocks = begins ? windows_blocks(w, want->pack) : NULL;
 
 	if (blocks && blocks->credit < WINDOWS_CREDIT_MAX)
 		blocks->credit += WINDOW_HIT;
@@ -279,17 +337,20 @@ int windows_read(struct windows *windows, const struct pack_id *pack, const char
 	int error;
 
 	pthread_mutex_lock(&w->lock);
-	r = readers_note(&w->readers, pack, offset, len);
+	r = reader_of(w, &want);
 	/* What is on its way comes without help; what is missing is planned first. */
-	if (r && windows_find(w, pack, offset))
+	if (r && windows_find(w, pack, offset)) {
+		if (!r->size)
+			windows_grow(r);
 		windows_look_ahead(w, r, &want);
+	}
 	while ((error = take_held(&taking)) == -ENOENT) {
 		error = take_next(&taking, r);
 		if (error)
 			break;
 	}
 	if (!error && !taking.asked)
-		count_hit(w, pack);
+		count_hit(w, &want);
 	if (!error && still(r, &want))
 		windows_look_ahead(w, r, &want);
 	pthread_mutex_unlock(&w->lock);
@@ -310,8 +371,8 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
 	pthread_mutex_lock(&w->lock);
 	error = take_held(&taking);
 	if (!error) {
-		count_hit(w, pack);
-		r = readers_note(&w->readers, pack, offset, len);
+		count_hit(w, &want);
+		r = reader_of(w, &want);
 		if (r)
 			windows_look_ahead(w, r, &want);
 	}

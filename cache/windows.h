@@ -22,8 +22,8 @@ struct windows;
 #define WINDOW_FIRST ((size_t)256 << 10)
 #define WINDOW_MAX ((size_t)8 << 20)
 #define WINDOW_GROWTH 4
-#define WINDOW_RANDOM ((size_t)256 << 10)
-#define WINDOW_HIT ((size_t)512 << 10) /* what a read that needed no request allows the next that does */
+#define WINDOW_RANDOM ((size_t)384 << 10)
+#define WINDOW_HIT ((size_t)1 << 20) /* what a read that needed no request allows the next that does */
 
 /* For REMOTE and CACHED (borrowed; CACHED may be NULL).  0 or -ENOMEM. */
 int windows_open(struct remote *remote, struct cached *cached, struct windows **windows);
@@ -48,6 +48,10 @@ int windows_try(struct windows *windows, const struct pack_id *pack, const char 
  */
 void windows_follow(struct windows *windows, const struct pack_id *pack, uint64_t end, const struct pack_id *next,
                     const char *path, uint64_t begin);
+
+/* Say that one read takes all from BEGIN to END of PACK, in several calls: what of that is missing is asked for at
+ * once, and by themselves they are neither in order nor hits. */
+void windows_reach(struct windows *windows, const struct pack_id *pack, uint64_t begin, uint64_t end);
 
 /* Forget LEN bytes at OFFSET of PACK: what was taken from there was wrong. */
 void windows_forget(struct windows *windows, const struct pack_id *pack, uint64_t offset, size_t len);

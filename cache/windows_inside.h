@@ -13,6 +13,7 @@
 #include "cache/windows.h"
 
 #define WINDOWS_PACKS 256   /* of which it is remembered what the cache has; a power of two */
+#define WINDOWS_REACHES 16  /* reads of several records that are known */
 #define WINDOWS_FOLLOWED 64 /* packs of which it is known what comes after them; the same */
 #define WINDOWS_CREDIT_MAX ((size_t)64 << 20)
 #define WINDOWS_LOADING_MAX                                                                                            \
@@ -59,6 +60,12 @@ struct window_follower {
 	char path[REMOTE_PATH_SIZE]; /* of the next; "": nothing is known */
 };
 
+/* One read takes all from BEGIN to END of a pack; zeroed there is none. */
+struct window_reach {
+	struct pack_id pack;
+	uint64_t begin, end;
+};
+
 struct windows {
 	struct remote *remote;
 	struct cached *cached;
@@ -69,6 +76,8 @@ struct windows {
 	struct readers readers;
 	struct pack_blocks *blocks[WINDOWS_PACKS]; /* of some packs */
 	struct window_follower followers[WINDOWS_FOLLOWED];
+	struct window_reach reaches[WINDOWS_REACHES];
+	unsigned reach_next; /* is replaced by the next */
 	struct window *first;
 	size_t loading; /* bytes that are being read */
 	bool failing;   /* what was asked for last: nothing is read ahead */

@@ -125,6 +125,34 @@ static ssize_t copy_entry(struct source *s, const struct list_entry *entry, uint
 	return (ssize_t)len;
 }
 
+/* Say what lies behind the entry where D stands and is read together with it, LEN bytes in all; whether anything does.
+ */
+static bool tell_reach(struct source *s, const struct descent *d, uint64_t len)
+{
+	const struct page *page = descent_page(d);
+	struct fetch *fetch = source_fetch(s);
+	struct list_entry first, last, entry;
+	uint64_t bytes;
+
+	if (!fetch)
+		return false;
+	page_list_entry(page, descent_next(d), &first);
+	last = first;
+	bytes = (uint64_t)first.len * first.count;
+	for (unsigned i = descent_next(d) + 1; i < page->count && bytes < len; i++) {
+		page_list_entry(page, i, &entry);
+		if (!pack_id_equal(&entry.locator.pack, &first.locator.pack) ||
+		    entry.locator.offset != locator_end(&last.locator))
+			break;
+		last = entry;
+		bytes += (uint64_t)entry.len * entry.count;
+	}
+	if (last.locator.offset == first.locator.offset)
+		return false;
+	fetch_reach(fetch, &first.locator, &last.locator);
+	return true;
+}
+
 static ssize_t read_list(struct source *s, const struct content *content, uint8_t *data, size_t len, uint64_t offset)
 {
 	struct descent d;
@@ -134,6 +162,9 @@ static ssize_t read_list(struct source *s, const struct content *content, uint8_
 	if (r < 0)
 		return r;
 	r = descent_seek_position(&d, offset);
+	/* Who reads several chunks may well read all of them. */
+	if (r >= 0 && tell_reach(s, &d, offset - descent_position(&d) + len))
+		descent_prepare_next(&d);
 	while (r >= 0 && done < len) {
 		struct list_entry entry;
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cache/aside.h"
 #include "fs/name.h"
 
 /* What only the root must be: no needless level, and a list of what would be one chunk is no list. */
@@ -137,6 +138,20 @@ int descent_enter(struct descent *d)
 	d->levels[d->depth].next = 0;
 	d->depth++;
 	return 0;
+}
+
+void descent_prepare_next(const struct descent *d)
+{
+	const struct descent_level *above = d->depth > 1 ? &d->levels[d->depth - 2] : NULL;
+	struct page_pin pin = {0};
+	struct reference next;
+
+	if (!above || !descent_at_leaf(d) || above->next + 1u >= above->pin.page->count || !ticket_held())
+		return;
+	page_reference(above->pin.page, above->next + 1, &next);
+	/* How it ends is told when it is needed. */
+	if (!source_pin_page(d->source, above->pin.page->kind, &next.id, &next.locator, &pin))
+		source_unpin_page(d->source, &pin);
 }
 
 void descent_pass(struct descent *d)

@@ -53,6 +53,10 @@ bool descent_on_right_edge(const struct descent *d);
 /* Go down to the page that the reference looked at names, before its first.  On failure nothing has moved. */
 int descent_enter(struct descent *d);
 
+/* Have the leaf behind the one where the descent stands, if one page names both, brought to the memory: for who may not
+ * wait (cache/aside.h) and so does not wait for it; others get it when they come to it. */
+void descent_prepare_next(const struct descent *d);
+
 /* Pass over the entry or reference looked at, unread. */
 void descent_pass(struct descent *d);
 

@@ -83,7 +83,7 @@ static int prepare_remote(struct run *run)
 			            "'revfs remote set-url' names another",
 			            run->to.item->name, url_shown(run->to.item->url));
 		run->plan.to_nothing = true;
-		error = run->options.given.dry_run ? 0 : remote_store_prepare(run->to.store);
+		error = run->options.given.dry_run ? 0 : remote_store_make(run->to.store);
 	}
 	if (error == -ENOTSUP)
 		return fail(EXIT_REFUSED,
@@ -356,6 +356,7 @@ static int push_all(struct run *run)
 	    .dry = run->options.given.dry_run,
 	    .at_once = run->options.given.dry_run ? 1 : PUSH_AT_ONCE,
 	    .cancelled = stop_flag(),
+	    .since_ns = run->condemned_ns,
 	    .progress = on_progress,
 	    .arg = run,
 	};
@@ -448,7 +449,7 @@ static int push_once(struct run *run, bool *again)
 	run->result.bytes += before.bytes;
 	if (status || run->options.given.dry_run)
 		return status;
-	error = push_confirm(&run->plan, io_system(), run->condemned_ns);
+	error = run->result.collected;
 	*again = error == -EAGAIN;
 	if (error == -EINTR)
 		return stop_status();

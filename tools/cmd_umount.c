@@ -6,17 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache/io.h"
 #include "fs/mount/mountpoint.h"
+#include "tools/attach/overlay_mount.h"
 #include "tools/commands.h"
 #include "tools/path.h"
 #include "tools/registry.h"
 
 /* A server drains what is open before it ends; nothing is open behind an unmount that was not lazy. */
 #define WAIT_MS 10000
-/* What the kernel reads ahead uses the mount a little longer than the program that read. */
-#define BUSY_MS 1000
-#define BUSY_STEP_MS 25
 
 struct search {
 	const char *path;
@@ -32,31 +29,23 @@ static int search_each(void *arg, const struct registered *mount)
 	return 0;
 }
 
-/* One that is in use may not be any more in a moment. */
-static int remove_patiently(const char *path)
-{
-	int error = mountpoint_remove(path, false);
-
-	for (unsigned waited = 0; error == -EBUSY && waited < BUSY_MS; waited += BUSY_STEP_MS) {
-		io_sleep_ms(io_system(), BUSY_STEP_MS);
-		error = mountpoint_remove(path, false);
-	}
-	return error;
-}
-
 /* PATH is absolute and without links. */
 static int unmount(const char *path)
 {
 	struct search search = {.path = path};
+	unsigned minor = 0;
 	int err;
 
-	err = mountpoint_is_ours(path, NULL);
+	err = mountpoint_is_ours(path, &minor);
 	if (err < 0)
 		return fail(EXIT_SYSTEM, "cannot read the table of mounts: %s", error_text(err));
 	if (!err)
 		return fail(EXIT_NOT_FOUND, "nothing of revfs is mounted on '%s': 'revfs mounts' lists what is", path);
+	if (overlay_is_above(minor) == 1)
+		return fail(EXIT_BUSY, "cannot unmount '%s': datasets are attached above it; 'revfs detach' ends both",
+		            path);
 	registry_each(search_each, &search);
-	err = remove_patiently(path);
+	err = overlay_unmount(path);
 	if (err == -EBUSY)
 		return fail(EXIT_BUSY, "cannot unmount '%s': it is in use; 'fuser -vm' there tells by whom", path);
 	if (err)

@@ -9,13 +9,15 @@
 
 #define POLL_MS 1000
 #define CONNECTIONS_MAX 64 /* at once */
+/* That are kept unused: libcurl by itself closes what a moment with few requests has no use for. */
+#define CONNECTIONS_KEPT 16
 
 struct http {
-	pthread_mutex_t lock; /* of all below; held for memory work only */
-	pthread_cond_t ended; /* some transfer is done */
-	struct http_transfer *waiting;
-	char *ca_file; /* unchanged from the first request on; NULL: the system's */
-	CURLM *multi;  /* made with the thread, used by it alone, but for waking it */
+	pthread_mutex_t lock;                         /* of all below; held for memory work only */
+	pthread_cond_t ended;                         /* some transfer is done */
+	struct http_transfer *waiting, **waiting_end; /* in the order in which they were asked for */
+	char *ca_file;                                /* unchanged from the first request on; NULL: the system's */
+	CURLM *multi;                                 /* made with the thread, used by it alone, but for waking it */
 	bool has_thread;
 	bool closing;
 	bool look; /* some transfer was given up */
@@ -39,6 +41,7 @@ int http_open(struct http **http)
 		return -ENOMEM;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->ended, NULL);
+	h->waiting_end = &h->waiting;
 	*http = h;
 	return 0;
 }
@@ -102,6 +105,8 @@ static void begin_all(struct http *http, struct http_transfer **running)
 		t = http->waiting;
 		if (t) {
 			http->waiting = t->next;
+			if (!t->next)
+				http->waiting_end = &http->waiting;
 			error = t->given_up ? -EINTR : 0;
 		}
 		pthread_mutex_unlock(&http->lock);
@@ -205,6 +210,7 @@ static int start_thread(struct http *http)
 	if (!http->multi)
 		return -ENOMEM;
 	curl_multi_setopt(http->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
+	curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
 	if (pthread_create(&http->thread, NULL, drive, http))
 		return -EAGAIN;
 	http->has_thread = true;
@@ -230,8 +236,8 @@ int http_start(struct http *http, struct http_request *request, struct http_tran
 	pthread_mutex_lock(&http->lock);
 	error = start_thread(http);
 	if (!error) {
-		t->next = http->waiting;
-		http->waiting = t;
+		*http->waiting_end = t;
+		http->waiting_end = &t->next;
 		curl_multi_wakeup(http->multi);
 	}
 	pthread_mutex_unlock(&http->lock);

@@ -142,7 +142,7 @@ static int bucket_put(void *state, const char *path, const struct remote_body *b
 	struct remote_stat st;
 	int error = put(state, path, body, replace);
 
-	if (error)
+	if (error || body->is_checked)
 		return error;
 	error = bucket_stat(state, path, &st);
 	if (!error && st.size == body->len)

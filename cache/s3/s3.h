@@ -43,9 +43,10 @@ bool s3_has_bucket(struct s3 *s3);
 /*
  * Uploads in parts take turns at sending, S3_SENDING_MAX of them at a time.  Beginning them, and putting their parts
  * together, takes time but no bandwidth, and is done beside the turns of others: those that sent at the same time would
- * end at the same time, too, and leave the link idle.
+ * end at the same time, too, and leave the link idle.  The parts of one fill a link; behind those of more, whatever is
+ * asked beside them would wait the longer.
  */
-#define S3_SENDING_MAX 2
+#define S3_SENDING_MAX 1
 
 /* Wait for a turn.  0 (s3_end_sending() must follow) or -EINTR. */
 int s3_begin_sending(struct s3 *s3);

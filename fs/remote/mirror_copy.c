@@ -27,9 +27,12 @@ static void tell(struct mirror *m, uint64_t packs, uint64_t moved, uint64_t root
 /* Put BODY and see whether TO has it.  What another put meanwhile is as good where its size is right. */
 static int put(struct mirror *m, const char *path, const struct remote_body *body, bool replace)
 {
+	struct remote_body checked = *body;
 	struct remote_stat st;
-	int error = remote_put(m->to, path, body, replace);
+	int error;
 
+	checked.is_checked = true;
+	error = remote_put(m->to, path, &checked, replace);
 	if (!error || error == -EEXIST)
 		error = remote_stat(m->to, path, &st);
 	if (!error && st.size != body->len)

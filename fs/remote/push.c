@@ -10,33 +10,19 @@
 #include "cache/shelf.h"
 #include "cache/wire.h"
 #include "fs/remote/push_crew.h"
+#include "fs/remote/push_inside.h"
 
 #define TRIES 3
 /* Bytes at the end of what was put that are compared: of a pack the trailer, which seals the index. */
 #define LOOK 4096
+#define AT_THE_END 4 /* packs */
 
-/* What one thread does of a push.  The caller's thread alone does what changes the plan. */
-struct push {
-	const struct push_request *request;
-	struct push_plan *plan;
-	struct push_result *result; /* this thread's own */
-	const struct io *io;
-	struct remote *to;
-	int tmp; /* the store's folder of unfinished files; -1: not open yet */
-};
-
-struct pushes {
-	struct push of[PUSH_CREW_MAX]; /* by thread */
-	struct push_result results[PUSH_CREW_MAX];
-	int errors[PUSH_CREW_MAX];
-};
-
-static bool is_cancelled(const struct push *p)
+bool push_is_cancelled(const struct push *p)
 {
 	return p->request->cancelled && atomic_load_explicit(p->request->cancelled, memory_order_relaxed);
 }
 
-static void tell(struct push *p, uint64_t packs, uint64_t bytes)
+void push_tell(struct push *p, uint64_t packs, uint64_t bytes)
 {
 	p->result->packs += packs;
 	p->result->bytes += bytes;
@@ -44,8 +30,7 @@ static void tell(struct push *p, uint64_t packs, uint64_t bytes)
 		p->request->progress(p->request->arg, packs, bytes);
 }
 
-/* Whether the remote has what it was given, as its end tells: there is as much, and no more. */
-static int look(struct push *p, const char *path, const struct remote_body *body)
+int push_look(struct push *p, const char *path, const struct remote_body *body)
 {
 	uint8_t there[LOOK + 1], here[LOOK];
 	size_t len = body->len < LOOK ? (size_t)body->len : LOOK;
@@ -65,17 +50,32 @@ static int look(struct push *p, const char *path, const struct remote_body *body
 	return memcmp(here, there, len) ? -EBADMSG : 0;
 }
 
-/* Put BODY, and look at it.  One that is there already, from a push at the same time, is looked at all the same. */
-static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+void push_at(struct push *p, const char *path)
 {
-	int error;
-
 	snprintf(p->result->failed, sizeof(p->result->failed), "%s", path);
-	error = remote_put(p->to, path, body, replace);
-	return error && error != -EEXIST ? error : look(p, path, body);
 }
 
-static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace)
+int push_put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+{
+	struct remote_body checked = *body;
+	int error;
+
+	push_at(p, path);
+	checked.is_checked = true;
+	error = remote_put(p->to, path, &checked, replace);
+	return error == -EEXIST ? 1 : error;
+}
+
+static int put(struct push *p, const char *path, const struct remote_body *body, bool replace)
+{
+	int error = push_put(p, path, body, replace);
+
+	return error < 0 ? error : push_look(p, path, body);
+}
+
+/* *UNSEEN, where that is not NULL: it was put, and is still to be looked at. */
+static int put_pack_file(struct push *p, int dirfd, const char *local, const struct pack_id *id, bool replace,
+                         bool *unseen)
 {
 	struct remote_body body = {.data = NULL};
 	char path[REMOTE_PATH_SIZE];
@@ -84,10 +84,14 @@ static int put_pack_file(struct push *p, int dirfd, const char *local, const str
 	body.fd = io_open_regular(p->io, dirfd, local, &body.len);
 	if (body.fd < 0)
 		return body.fd;
-	error = put(p, remote_store_pack_path(id, "", path), &body, replace);
+	error = push_put(p, remote_store_pack_path(id, "", path), &body, replace);
+	if (unseen)
+		*unseen = error == 0;
+	if (error > 0 || (error == 0 && !unseen))
+		error = push_look(p, path, &body);
 	io_close(p->io, body.fd);
-	if (!error)
-		tell(p, 1, body.len);
+	if (!error && !(unseen && *unseen))
+		push_tell(p, 1, body.len);
 	return error;
 }
 
@@ -106,14 +110,14 @@ static int check_ours(struct push *p, const struct pack_id *id)
 	return error;
 }
 
-static int put_whole(struct push *p, const struct push_pack *pack)
+static int put_whole(struct push *p, const struct push_pack *pack, bool *unseen)
 {
 	char path[REMOTE_PATH_SIZE];
 	int error = pack->replaces ? check_ours(p, &pack->id) : 0;
 
 	if (!error)
 		error = put_pack_file(p, store_dirfd(p->plan->store), remote_store_pack_path(&pack->id, "", path),
-		                      &pack->id, pack->replaces);
+		                      &pack->id, pack->replaces, unseen);
 	return error;
 }
 
@@ -267,7 +271,7 @@ static int put_part(struct push *p, const struct push_pack *part)
 	snprintf(name, sizeof(name), "%s.push", pack_id_format(&id, hex));
 	error = pack_writer_finish(writer, p->tmp, ".", name, 0444);
 	if (!error) {
-		error = put_pack_file(p, p->tmp, name, &id, false);
+		error = put_pack_file(p, p->tmp, name, &id, false, NULL);
 		io_unlink(p->io, p->tmp, name);
 	}
 	if (!error)
@@ -298,19 +302,19 @@ static int put_followed(struct push *p, const struct push_pack *pack)
 
 /* --- all --- */
 
-static int put_pack(struct push *p, const struct push_pack *pack)
+static int put_pack(struct push *p, const struct push_pack *pack, bool *unseen)
 {
 	p->result->replaced += pack->replaces;
 	switch (pack->how) {
 	case PUSH_WHOLE:
 		if (!p->request->dry)
-			return put_whole(p, pack);
-		tell(p, 1, pack->bytes);
+			return put_whole(p, pack, unseen);
+		push_tell(p, 1, pack->bytes);
 		return 0;
 	case PUSH_PART:
 		if (!p->request->dry)
 			return put_part(p, pack);
-		tell(p, 1, pack->bytes);
+		push_tell(p, 1, pack->bytes);
 		return 0;
 	case PUSH_MOVED:
 		return p->request->dry ? 0 : put_followed(p, pack);
@@ -320,46 +324,22 @@ static int put_pack(struct push *p, const struct push_pack *pack)
 	return 0;
 }
 
-/* A root is never overwritten, unless what is there is no root. */
-static int put_root(struct push *p, const struct push_root *root)
-{
-	const struct remote_body body = {.data = root->file, .len = root->len};
-	char path[REMOTE_PATH_SIZE];
-	struct record record;
-	int error;
-
-	if (!root->file)
-		return 0;
-	error = p->plan->to_nothing ? -ENOENT : remote_store_read_root(p->plan->to, &root->id, &record);
-	if (!error) {
-		free(record.data);
-		return 0;
-	}
-	if (error != -ENOENT && error != -EBADMSG)
-		return error;
-	p->result->roots++;
-	if (!p->request->dry) {
-		error = put(p, remote_store_root_path(&root->id, path), &body, error == -EBADMSG);
-		/* Another's, with other labels: as good. */
-		if (error == -EBADMSG) {
-			error = remote_store_read_root(p->plan->to, &root->id, &record);
-			if (!error)
-				free(record.data);
-		}
-		if (error)
-			return error;
-	}
-	tell(p, 0, root->len);
-	return 0;
-}
-
 /* --- several at once --- */
+
+/* The task that is no pack: to see to it that there is a store.  One that was just made is looked at beside packs. */
+static bool is_store(const struct pushes *all, size_t number)
+{
+	return number == all->of[0].plan->packs_count;
+}
 
 static size_t packs_below(void *arg, size_t number, const size_t **below)
 {
 	const struct pushes *all = arg;
-	const struct push_pack *pack = &all->of[0].plan->packs[number];
+	const struct push_pack *pack;
 
+	if (is_store(all, number))
+		return 0;
+	pack = &all->of[0].plan->packs[number];
 	*below = pack->below;
 	return pack->below_count;
 }
@@ -368,49 +348,90 @@ static size_t packs_below(void *arg, size_t number, const size_t **below)
 static bool is_callers(void *arg, size_t number)
 {
 	const struct pushes *all = arg;
-	enum push_how how = all->of[0].plan->packs[number].how;
+	enum push_how how = is_store(all, number) ? PUSH_THERE : all->of[0].plan->packs[number].how;
 
 	return how == PUSH_PART || how == PUSH_MOVED;
+}
+
+static int see_to_store(struct push *p)
+{
+	push_at(p, STORE_VERSION_FILE);
+	return p->request->dry ? 0 : remote_store_prepare(p->plan->to);
 }
 
 static int work_on_pack(void *arg, unsigned thread, size_t number)
 {
 	struct pushes *all = arg;
 	struct push *p = &all->of[thread];
+	int error = push_is_cancelled(p) ? -EINTR : 0;
 
-	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_pack(p, &p->plan->packs[number]);
+	if (!error)
+		error = is_store(all, number)
+		            ? see_to_store(p)
+		            : put_pack(p, &p->plan->packs[number], all->is_last[number] ? &all->unseen[number] : NULL);
+	return all->errors[thread] = error;
 }
 
-static int work_on_root(void *arg, unsigned thread, size_t number)
-{
-	struct pushes *all = arg;
-	struct push *p = &all->of[thread];
-
-	return all->errors[thread] = is_cancelled(p) ? -EINTR : put_root(p, &p->plan->roots[number]);
-}
-
-static int put_all(struct pushes *all)
+/*
+ * The last of the packs, as far as no other needs them, are looked at while the roots are put.  Where this ends in
+ * between, the next push asks for them all the same: a root that is there proves nothing to it.
+ */
+static void find_last(struct pushes *all)
 {
 	const struct push_plan *plan = all->of[0].plan;
-	unsigned threads = all->of[0].request->at_once;
-	struct push_crew packs = {
-	    .threads = threads < PUSH_CREW_MAX ? threads : PUSH_CREW_MAX,
-	    .count = plan->packs_count,
-	    .order = plan->order,
+	size_t place = plan->packs_count > AT_THE_END ? plan->packs_count - AT_THE_END : 0;
+
+	for (size_t i = place; i < plan->packs_count; i++)
+		all->is_last[plan->order[i]] = true;
+	for (size_t i = place; i < plan->packs_count; i++) {
+		const struct push_pack *pack = &plan->packs[plan->order[i]];
+
+		for (size_t j = 0; j < pack->below_count; j++)
+			all->is_last[pack->below[j]] = false;
+	}
+}
+
+static int put_packs(struct pushes *all, unsigned threads, size_t *order)
+{
+	const struct push_plan *plan = all->of[0].plan;
+	/* Where the store comes, which one thread alone begins with. */
+	const size_t store = threads < 2 ? 0 : threads < plan->packs_count ? threads : plan->packs_count;
+	const struct push_crew crew = {
+	    .threads = threads,
+	    .count = plan->packs_count + 1,
+	    .order = order,
 	    .before = packs_below,
 	    .is_callers = is_callers,
 	    .work = work_on_pack,
 	    .arg = all,
 	};
-	struct push_crew roots = {
-	    .threads = packs.threads,
-	    .count = plan->roots_count,
-	    .work = work_on_root,
-	    .arg = all,
-	};
-	int error = push_crew_run(&packs);
 
-	return error ? error : push_crew_run(&roots);
+	/* With several threads each begins with a pack: the link is to be full soon. */
+	for (size_t i = 0; i <= plan->packs_count; i++)
+		order[i] = i == store ? plan->packs_count : plan->order[i - (i > store)];
+	return push_crew_run(&crew);
+}
+
+static int put_all(struct pushes *all)
+{
+	const size_t count = all->of[0].plan->packs_count;
+	const unsigned asked = all->of[0].request->at_once, threads = asked < PUSH_CREW_MAX ? asked : PUSH_CREW_MAX;
+	size_t *order = calloc(count + 1, sizeof(*order));
+	int error = -ENOMEM;
+
+	all->is_last = calloc(count + 1, sizeof(*all->is_last));
+	all->unseen = calloc(count + 1, sizeof(*all->unseen));
+	if (order && all->is_last && all->unseen) {
+		find_last(all);
+		error = put_packs(all, threads, order);
+	}
+	/* They are small: what a push that is killed had under way is next to nothing. */
+	if (!error)
+		error = push_roots(all, threads > 1 ? PUSH_CREW_MAX : 1);
+	free(order);
+	free(all->is_last);
+	free(all->unseen);
+	return error;
 }
 
 /* What all threads did; where it ended with ERROR, what one that met it was at. */
@@ -437,7 +458,7 @@ int push_run(const struct push_request *request, struct push_result *result)
 {
 	struct push_plan *plan = request->plan;
 	struct pushes all = {0};
-	int error = 0;
+	int error;
 
 	for (unsigned i = 0; i < PUSH_CREW_MAX; i++)
 		all.of[i] = (struct push){
@@ -449,26 +470,9 @@ int push_run(const struct push_request *request, struct push_result *result)
 		    .tmp = -1,
 		};
 	*result = (struct push_result){0};
-	snprintf(result->failed, sizeof(result->failed), STORE_VERSION_FILE);
-	if (!request->dry)
-		error = remote_store_prepare(plan->to);
-	if (!error) {
-		error = put_all(&all);
-		add_up(&all, error, result);
-	}
+	error = put_all(&all);
+	add_up(&all, error, result);
+	result->collected = all.collected;
 	io_close(all.of[0].io, all.of[0].tmp);
-	return error;
-}
-
-int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns)
-{
-	struct remote_condemned fresh;
-	int error = remote_condemned_read(remote_store_remote(plan->to), &fresh);
-
-	if (error)
-		return error;
-	if (push_plan_is_hit(plan, &fresh) || io_monotonic_ns(io) - began_ns > PUSH_TIME_MAX_S * UINT64_C(1000000000))
-		error = -EAGAIN;
-	remote_condemned_release(&fresh);
 	return error;
 }

@@ -27,6 +27,9 @@ struct push_request {
 	bool dry;                     /* only count */
 	unsigned at_once;             /* packs, or roots, on their way at a time; 0: one */
 	const atomic_bool *cancelled; /* looked at between objects; may be NULL */
+	/* When what the plan takes for condemned was read, by the store's monotonic clock: once the roots are there,
+	 * what a collection took since then is looked for.  0: it is not. */
+	uint64_t since_ns;
 	/* Told of bytes that went, by any of the threads; may be NULL. */
 	void (*progress)(void *arg, uint64_t packs, uint64_t bytes);
 	void *arg;
@@ -39,6 +42,9 @@ struct push_result {
 	uint64_t bytes;                /* of packs and roots */
 	char failed[REMOTE_PATH_SIZE]; /* what was at work when it ended */
 	bool ours_is_damaged;          /* with -EBADMSG: that one, here */
+	/* With 0: whether a collection there left alone what the plan relies on.  0; -EAGAIN where it did not, or the
+	 * push took too long to tell: plan and push again; errors of asking; -ENOMEM. */
+	int collected;
 };
 
 /*
@@ -46,12 +52,5 @@ struct push_result {
  * what it was given, or a pack of ours is damaged; -ENOMEM, -errno.
  */
 int push_run(const struct push_request *request, struct push_result *result);
-
-/*
- * Once all is there: whether a collection there left alone what PLAN relies on.  BEGAN_NS: when what it had condemned
- * was read, by the monotonic clock of IO.  Returns 0; -EAGAIN where it did not, or the push took too long to tell: plan
- * and push again; errors of the remote; -ENOMEM.
- */
-int push_confirm(const struct push_plan *plan, const struct io *io, uint64_t began_ns);
 
 #endif

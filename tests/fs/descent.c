@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "cache/aside.h"
 #include "cache/chunker.h"
 #include "tests/support/garden.h"
 
@@ -128,6 +129,45 @@ static void a_good_tree_is_read(void **state)
 	(void)state;
 	make_small(&s);
 	assert_good_until(&s, 0, PAGE_ENTRIES_MIN + 10);
+}
+
+static void ignore_ready(struct ticket *ticket)
+{
+	(void)ticket;
+}
+
+static void who_may_not_wait_has_the_next_leaf_prepared(void **state)
+{
+	struct ticket ticket = {.ready = ignore_ready};
+	struct directory directory;
+	struct built root;
+	struct descent d;
+	struct small s;
+
+	(void)state;
+	make_small(&s);
+	root = above(1, s.references, 2);
+	directory = garden_directory(&root);
+	garden_forget(&garden);
+	assert_int_equal(tree_open(garden.source, &directory, &d), 0);
+	ticket_hold(&ticket);
+	descent_prepare_next(&d); /* there is none: no leaf was entered */
+	assert_int_equal(descent_to_leaf(&d), 0);
+	ticket_hold(NULL);
+	descent_prepare_next(&d); /* nor for who would wait */
+	assert_int_equal(source_pages_loaded(garden.source), 2);
+	ticket_hold(&ticket);
+	descent_prepare_next(&d);
+	assert_int_equal(source_pages_loaded(garden.source), 3);
+	assert_int_equal(descent_position(&d), 0);
+	while (descent_position(&d) < PAGE_ENTRIES_MIN)
+		descent_pass(&d);
+	assert_int_equal(descent_to_leaf(&d), 0);
+	descent_prepare_next(&d);
+	ticket_hold(NULL);
+	ticket_release(&ticket);
+	assert_int_equal(source_pages_loaded(garden.source), 3);
+	descent_close(&d);
 }
 
 static void a_missing_page_is_enodata(void **state)
@@ -439,6 +479,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(a_good_tree_is_read),
+	    TEST(who_may_not_wait_has_the_next_leaf_prepared),
 	    TEST(a_missing_page_is_enodata),
 	    TEST(totals_that_contradict_are_refused),
 	    TEST(another_last_name_is_refused),

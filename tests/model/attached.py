@@ -47,7 +47,7 @@ def come_back(random):
         unmount()
     elif chance < 0.5:
         run('revfs', 'detach')
-        if os.listdir('data'):
+        if os.path.exists('data'):
             run('revfs', 'checkout')
     else:
         return

@@ -124,6 +124,20 @@ test_what_cannot_be_recorded_is_not_dropped() {
 	nothing_is_left
 }
 
+test_the_mount_below_stays_while_it_is_needed() {
+	local status=0
+	new_clone
+	revfs -q attach
+	revfs umount .git/revfs/attached/mount 2>../said || status=$?
+	[ "$status" = 9 ]
+	grep -q "^revfs: cannot unmount '$TOP/.git/revfs/attached/mount': " ../said
+	[ "$(cat data/a)" = a ]
+	expect revfs detach <<-END
+	data: detached
+	END
+	nothing_is_left
+}
+
 test_one_in_use_is_named_and_stays() {
 	new_clone
 	revfs -q attach

@@ -303,6 +303,19 @@ int overlay_state(const char *git_dir, const struct attachment *attachment, unsi
 	return answer < 0 && answer != -ENOTCONN ? answer : 0;
 }
 
+static int is_source(void *arg, const struct mountpoint *mountpoint)
+{
+	return !strcmp(mountpoint->type, "overlay") && !strcmp(mountpoint->source, arg);
+}
+
+int overlay_is_above(unsigned minor)
+{
+	char source[32];
+
+	snprintf(source, sizeof(source), SOURCE "%u", minor);
+	return mountpoint_each(is_source, source);
+}
+
 int overlay_unmount(const char *place)
 {
 	int error = mountpoint_remove(place, false);

@@ -40,6 +40,10 @@ enum overlay_state {
  * or -errno. */
 int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state);
 
+/* Whether an overlay of the kernel's stands above the mount with MINOR: 1, 0 or -errno.  Those of fuse-overlayfs make
+ * it busy. */
+int overlay_is_above(unsigned minor);
+
 /* Take away the uppermost mount at PLACE, not lazily; one that is in use is tried for a second.  0; -EBUSY; -EINTR;
  * -errno. */
 int overlay_unmount(const char *place);

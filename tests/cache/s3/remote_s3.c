@@ -173,6 +173,21 @@ static void what_is_there_is_replaced_only_where_asked(void **state)
 	scratch_sh("test ! -e s3/bucket/some/where/roots/ab/x");
 }
 
+static void what_the_caller_checks_is_not_looked_at(void **state)
+{
+	struct remote_body body = {.data = "one", .len = 3};
+
+	(void)state;
+	SERVE("anonymous");
+	assert_int_equal(remote_put(remote, "packs/ab/x", &body, false), 0);
+	assert_int_equal(service_count(&service, "head "), 1);
+	body.is_checked = true;
+	assert_int_equal(remote_put(remote, "packs/ab/y", &body, false), 0);
+	assert_int_equal(remote_put(remote, "packs/ab/y", &body, false), -EEXIST);
+	assert_int_equal(service_count(&service, "head "), 1);
+	scratch_sh("test $(cat s3/bucket/some/where/packs/ab/y) = one");
+}
+
 static void a_service_without_conditions_is_asked_first(void **state)
 {
 	(void)state;
@@ -855,6 +870,7 @@ int main(void)
 	    TEST(what_was_put_is_read_back),
 	    TEST(nothing_is_a_file_too),
 	    TEST(what_is_there_is_replaced_only_where_asked),
+	    TEST(what_the_caller_checks_is_not_looked_at),
 	    TEST(a_service_without_conditions_is_asked_first),
 	    TEST(files_are_listed_below_a_folder),
 	    TEST(names_may_hold_anything),
