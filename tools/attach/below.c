@@ -115,8 +115,7 @@ static int take_ours(void *arg, const struct mountpoint *mountpoint)
 {
 	char **path = arg;
 
-	if (!strcmp(mountpoint->type, "overlay") &&
-	    !strncmp(mountpoint->source, OVERLAY_SOURCE, strlen(OVERLAY_SOURCE)))
+	if (!strcmp(mountpoint->type, "overlay") && overlay_is_ours(mountpoint->source))
 		*path = strdup(mountpoint->path);
 	return *path != NULL;
 }

@@ -140,7 +140,8 @@ int elsewhere_refuse(const struct attachment *attachment, const char *what)
 		            "--shell' enters there",
 		            what, path, (int)pid, shown(program));
 	}
-	if (is_used(attachment))
+	/* Root sees them all, and copies of those for all in any namespace. */
+	if (attachment->dialect == LAYER_KERNEL_USER && is_used(attachment))
 		return fail(EXIT_BUSY,
 		            "cannot %s '%s': it is attached in a shell of its own, or in a container: do it there, or "
 		            "when that has ended",

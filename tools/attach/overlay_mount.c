@@ -17,8 +17,10 @@
 #include "cache/wire.h"
 #include "fs/mount/mountpoint.h"
 #include "tools/attach/namespace.h"
+#include "tools/attach/private.h"
 #include "tools/stop.h"
 
+#define SOURCE "revfs:"
 #define OPTIONS_MAX 4095 /* the kernel takes a page, with a NUL byte */
 #define SAID_MAX 4096
 #define POLL_MS 100
@@ -73,7 +75,7 @@ static int mount_kernel(const struct overlay_mount *m, const char *place)
 	put_option(&text, ",workdir=", a->folder, "/work");
 	put_option(&text, fixed_options(a->dialect), "", "");
 	buffer_put8(&text, 0);
-	snprintf(source, sizeof(source), OVERLAY_SOURCE "%u", m->minor);
+	snprintf(source, sizeof(source), "%s%u", private_is_here() ? ATTACHMENT_FOR_SHELLS : SOURCE, m->minor);
 	if (text.failed)
 		error = -ENOMEM;
 	else if (text.len > OPTIONS_MAX)
@@ -100,7 +102,7 @@ bool overlay_is_used(const struct attachment *attachment)
 	put_option(&text, impossible, "", "");
 	buffer_put8(&text, 0);
 	is = !text.failed && text.len <= OPTIONS_MAX &&
-	     mount(OVERLAY_SOURCE, attachment->folder, "overlay", MS_NOSUID | MS_NODEV, text.data) && errno == EBUSY;
+	     mount(SOURCE, attachment->folder, "overlay", MS_NOSUID | MS_NODEV, text.data) && errno == EBUSY;
 	buffer_release(&text);
 	return is;
 }
@@ -258,15 +260,40 @@ int overlay_mount(const struct overlay_mount *request, char **said)
 struct search {
 	const char *place;
 	bool is_above; /* the uppermost mount is one of ours, above that mount */
-	char source[32];
+	unsigned minor;
 };
+
+/* What SOURCE has behind what it begins with, for one of ours; or NULL. */
+static const char *number_of(const char *source)
+{
+	static const char *const begins[] = {SOURCE, ATTACHMENT_FOR_SHELLS};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (!strncmp(source, begins[i], strlen(begins[i])))
+			return source + strlen(begins[i]);
+	return NULL;
+}
+
+bool overlay_is_ours(const char *source)
+{
+	return number_of(source) != NULL;
+}
+
+static bool stands_above(const char *source, unsigned minor)
+{
+	const char *number = number_of(source);
+	char want[16];
+
+	snprintf(want, sizeof(want), "%u", minor);
+	return number && !strcmp(number, want);
+}
 
 static int search_each(void *arg, const struct mountpoint *mountpoint)
 {
 	struct search *s = arg;
 
 	if (!strcmp(mountpoint->path, s->place))
-		s->is_above = !strcmp(mountpoint->source, s->source);
+		s->is_above = stands_above(mountpoint->source, s->minor);
 	return 0;
 }
 
@@ -287,14 +314,13 @@ static bool is_noted(const char *git_dir, const struct attachment *attachment, u
 
 int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state)
 {
-	struct search s = {.place = attachment_place(attachment)};
+	struct search s = {.place = attachment_place(attachment), .minor = minor};
 	int answer = s.place ? attachment_is_mounted(attachment) : -ENOMEM;
 
 	*state = answer == 1 || answer == -ENOTCONN ? OVERLAY_STALE : OVERLAY_NONE;
 	if (answer == 1 && minor && attachment->dialect == LAYER_FUSE) {
 		s.is_above = is_noted(git_dir, attachment, minor);
 	} else if (answer == 1 && minor) {
-		snprintf(s.source, sizeof(s.source), OVERLAY_SOURCE "%u", minor);
 		answer = mountpoint_each(search_each, &s);
 	}
 	if (s.is_above)
@@ -303,17 +329,16 @@ int overlay_state(const char *git_dir, const struct attachment *attachment, unsi
 	return answer < 0 && answer != -ENOTCONN ? answer : 0;
 }
 
-static int is_source(void *arg, const struct mountpoint *mountpoint)
+static int look_above(void *arg, const struct mountpoint *mountpoint)
 {
-	return !strcmp(mountpoint->type, "overlay") && !strcmp(mountpoint->source, arg);
+	const unsigned *minor = arg;
+
+	return !strcmp(mountpoint->type, "overlay") && stands_above(mountpoint->source, *minor);
 }
 
 int overlay_is_above(unsigned minor)
 {
-	char source[32];
-
-	snprintf(source, sizeof(source), SOURCE "%u", minor);
-	return mountpoint_each(is_source, source);
+	return mountpoint_each(look_above, &minor);
 }
 
 int overlay_unmount(const char *place)
