@@ -463,3 +463,22 @@ int attachment_is_mounted(const struct attachment *attachment)
 	free(place);
 	return error ? error : s.found;
 }
+
+static int look_for_shells(void *arg, const struct mountpoint *mountpoint)
+{
+	if (strncmp(mountpoint->source, ATTACHMENT_FOR_SHELLS, strlen(ATTACHMENT_FOR_SHELLS)) != 0)
+		return 0;
+	return look_at_mount(arg, mountpoint);
+}
+
+int attachment_is_mounted_for(const struct attachment *attachment, pid_t pid)
+{
+	char *place = attachment_place(attachment);
+	struct search s = {.attachment = attachment, .place = place};
+	int error = place ? 0 : -ENOMEM;
+
+	if (!error && attachment->dialect != LAYER_FUSE)
+		error = mountpoint_each_of(pid, look_for_shells, &s);
+	free(place);
+	return error ? error : s.found;
+}

@@ -18,9 +18,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #define ATTACHMENTS_FOLDER "revfs/attached" /* below the common Git directory */
 #define ATTACHMENT_NAME_SIZE 33
+#define ATTACHMENT_FOR_SHELLS "revfs-shell:" /* what the source of an overlay begins with that is seen by these alone  \
+	                                      */
 
 struct attachment {
 	char *name;     /* of its folder below revfs/attached: attachment_name() */
@@ -73,6 +76,10 @@ int attachment_remove(const char *git_dir, const struct attachment *attachment);
  * process sees mounts: 1, 0 or -errno; -ENOTCONN where fuse-overlayfs stood there and died.
  */
 int attachment_is_mounted(const struct attachment *attachment);
+
+/* Whether the process PID sees an overlay for shells there that takes what is written to ATTACHMENT's folder; those for
+ * all, which other namespaces have copies of, do not count.  1, 0 or -errno. */
+int attachment_is_mounted_for(const struct attachment *attachment, pid_t pid);
 
 /* Free what it holds; allowed on a zeroed one. */
 void attachment_release(struct attachment *attachment);

@@ -56,9 +56,9 @@ static bool parse_line(char *line, struct mountpoint *mountpoint)
 	return true;
 }
 
-int mountpoint_each(int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg)
+static int read_table(const char *path, int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg)
 {
-	FILE *table = fopen("/proc/self/mountinfo", "re");
+	FILE *table = fopen(path, "re");
 	struct mountpoint mountpoint;
 	char *line = NULL;
 	size_t size = 0;
@@ -74,6 +74,19 @@ int mountpoint_each(int (*each)(void *arg, const struct mountpoint *mountpoint),
 	free(line);
 	fclose(table);
 	return answer;
+}
+
+int mountpoint_each(int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg)
+{
+	return read_table("/proc/self/mountinfo", each, arg);
+}
+
+int mountpoint_each_of(pid_t pid, int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	return read_table(path, each, arg);
 }
 
 struct search {

@@ -7,6 +7,7 @@
 #define FS_MOUNTPOINT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define MOUNTPOINT_TYPE "fuse.revfs" /* of our own mounts */
 
@@ -25,6 +26,9 @@ void mountpoint_unescape(char *text);
 /* Call EACH for every mount that this process sees, the uppermost of a path last, until it answers other than 0; that
  * is returned.  0 at the end, or -errno. */
 int mountpoint_each(int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg);
+
+/* The same for every mount that the process PID sees. */
+int mountpoint_each_of(pid_t pid, int (*each)(void *arg, const struct mountpoint *mountpoint), void *arg);
 
 /* Whether the uppermost mount at exactly PATH (absolute, without links) is of type revfs; *MINOR (may be NULL) is of
  * its st_dev.  Does not touch the mount itself, which may be dead.  1, 0, or -errno. */

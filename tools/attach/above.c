@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "fs/dataset.h"
+#include "tools/attach/namespace.h"
 #include "tools/attach/overlay_mount.h"
+#include "tools/attach/private.h"
 #include "tools/attach/upper_folder.h"
 #include "tools/shown.h"
 #include "tools/stop.h"
@@ -43,13 +45,20 @@ static int fail_mount(const struct attachment *attachment, int error, const char
 	case ENOPKG:
 		return fail(EXIT_SYSTEM,
 		            "cannot attach '%s': there is no fuse-overlayfs here, and the kernel lets only root mount "
-		            "overlays; a package of that name has it",
+		            "overlays for all to see; a package of that name has it, and 'revfs attach --shell' does "
+		            "without",
 		            path);
 	case EPERM:
-		return fail(EXIT_NOT_AUTHORISED, "cannot attach '%s': %s", path,
-		            attachment->dialect == LAYER_KERNEL_USER
-		                ? "what was changed is of 'revfs run' or 'revfs attach --shell': use these"
-		                : "it was attached by root, whose overlays others may not mount: run this as root");
+		if (attachment->dialect == LAYER_KERNEL_USER)
+			return fail(EXIT_REFUSED,
+			            "cannot attach '%s': it was attached for a shell, and has changes: 'revfs attach "
+			            "--shell %s' brings it back",
+			            path, path);
+		return fail(
+		    EXIT_NOT_AUTHORISED,
+		    "cannot attach '%s': it was attached by root, whose overlays others may not mount: run this "
+		    "as root",
+		    path);
 	case EINVAL:
 		return fail(
 		    EXIT_SYSTEM,
@@ -72,6 +81,14 @@ static bool may_do_otherwise(int error)
 	return error == -EPERM || error == -EINVAL || error == -ENODEV || error == -EOPNOTSUPP;
 }
 
+/* In a namespace of users, root's attributes cannot be set. */
+static enum layer_dialect choose_dialect(void)
+{
+	if (namespace_is_of_user())
+		return LAYER_KERNEL_USER;
+	return geteuid() ? LAYER_FUSE : LAYER_KERNEL;
+}
+
 /* Mount it by its own dialect; where its upper folder has nothing yet, by whichever works, which its record says then.
  */
 static int mount_overlay(struct attaching *a, struct attachment *attachment, bool any_dialect, const char *lower)
@@ -82,16 +99,20 @@ static int mount_overlay(struct attaching *a, struct attachment *attachment, boo
 	char *said = NULL;
 
 	if (any_dialect)
-		attachment->dialect = !geteuid() ? LAYER_KERNEL : a->is_own_namespace ? LAYER_KERNEL_USER : LAYER_FUSE;
+		attachment->dialect = choose_dialect();
+	if (attachment->dialect == LAYER_FUSE && private_is_here())
+		return fail(EXIT_REFUSED,
+		            "cannot attach '%s' in here: it was attached with fuse-overlayfs, and has changes: 'revfs "
+		            "attach %s' outside brings it back, for shells, too",
+		            shown(attachment->path), shown(attachment->path));
+	if (attachment->dialect == LAYER_KERNEL && namespace_is_of_user())
+		return fail_mount(attachment, -EPERM, NULL);
 	error = attachment_write(a->git_dir, attachment);
 	if (error)
 		return fail(exit_code_of(error), "cannot note in the Git directory that '%s' is attached: %s",
 		            shown(attachment->path), error_text(error));
-	first = attaching_use(a, attachment);
-	if (first)
-		return first;
 	error = overlay_mount(&request, &said);
-	if (any_dialect && attachment->dialect == LAYER_KERNEL && may_do_otherwise(error)) {
+	if (any_dialect && attachment->dialect != LAYER_FUSE && !private_is_here() && may_do_otherwise(error)) {
 		first = error;
 		attachment->dialect = LAYER_FUSE;
 		error = attachment_write(a->git_dir, attachment);

@@ -8,6 +8,7 @@
 #include "fs/dataset.h"
 #include "tools/attach/attach_one.h"
 #include "tools/attach/given.h"
+#include "tools/attach/private.h"
 #include "tools/command.h"
 #include "tools/shown.h"
 
@@ -109,6 +110,27 @@ static bool is_staged(struct run *run, const struct attachment *attachment)
 	       !given_recorded(run->a, attachment, &recorded) && id_equal(&recorded, &pointer.root);
 }
 
+/* Those who use it are not to find another version in it.  *STAYS: nor is it to be moved to what it has already. */
+static int check_others(struct run *run, const struct attachment *attachment, bool *stays)
+{
+	const char *path = shown(attachment->path);
+	struct id recorded;
+	int error;
+
+	if (*stays || run->target.rebase || !private_is_shared() || attachment_is_mounted(attachment) != 1)
+		return EXIT_DONE;
+	error = given_recorded(run->a, attachment, &recorded);
+	if (error)
+		return fail(exit_code_of(error), "cannot read what was recorded of '%s': %s", path, error_text(error));
+	*stays = !run->target.is_gone && id_equal(&recorded, &run->target.base.root);
+	return *stays
+	           ? EXIT_DONE
+	           : fail(EXIT_BUSY,
+	                  "'%s' is attached at another version than that of %s for a command or shell that runs: wait "
+	                  "until it has ended, or use another work tree ('git worktree add')",
+	                  path, run->target.name);
+}
+
 /* Whether the commit has a directory there; *IS_GONE where it has no such dataset. */
 static int do_known(struct run *run, const struct attachment *attachment)
 {
@@ -125,6 +147,8 @@ static int do_known(struct run *run, const struct attachment *attachment)
 	if (error && !target->is_gone)
 		status = attaching_base(run->a, &target->commit, target->name, attachment->path, &target->base);
 	target->stays = !run->has_revision && is_staged(run, attachment);
+	if (!status)
+		status = check_others(run, attachment, &target->stays);
 	return status ? status : attach_again(run->a, attachment, target);
 }
 
@@ -157,6 +181,12 @@ static const char **list_paths(const struct run *run, size_t *count)
 	return list;
 }
 
+/* For nobody but the next shell. */
+static bool is_left_by_shell(const struct attachment *attachment)
+{
+	return attachment->dialect == LAYER_KERNEL_USER && !attachment_is_mounted(attachment);
+}
+
 static int do_all(struct run *run)
 {
 	struct attaching *a = run->a;
@@ -169,7 +199,7 @@ static int do_all(struct run *run)
 		const struct attachment *known = attachments_find(&a->known, a->worktree, list[i]);
 		int status;
 
-		if (!is_meant(run, list[i]) || (run->follow && !known))
+		if (!is_meant(run, list[i]) || (run->follow && (!known || is_left_by_shell(known))))
 			continue;
 		status = known ? do_known(run, known) : do_new(run, list[i]);
 		outcome_add(&a->outcome, status);
@@ -202,7 +232,7 @@ static void name_unmet(struct run *run)
 			                       shown(path))
 			                : fail(EXIT_NOT_FOUND, "there is no dataset at '%s'", shown(path)));
 	}
-	if (list && !count && !globals.json && !globals.quiet)
+	if (list && !count && !globals.json && !globals.quiet && !run->a->is_for_program)
 		puts("no datasets");
 	free(list);
 }

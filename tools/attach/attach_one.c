@@ -11,6 +11,7 @@
 #include "tools/attach/attach_rebase.h"
 #include "tools/attach/cover.h"
 #include "tools/attach/detach_one.h"
+#include "tools/attach/elsewhere.h"
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
 #include "tools/attach/upper_folder.h"
@@ -297,9 +298,11 @@ static int is_at(struct attaching *a, const struct attachment *attachment, const
 int attach_again(struct attaching *a, const struct attachment *attachment, const struct attach_target *target)
 {
 	enum overlay_state state;
-	int status = attaching_below(a), error;
+	int status = attachment_is_mounted(attachment) ? EXIT_DONE : elsewhere_refuse(attachment, "attach"), error;
 	bool same = false;
 
+	if (!status)
+		status = attaching_below(a);
 	if (!status)
 		status = is_at(a, attachment, target, &same);
 	if (status)

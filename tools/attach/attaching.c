@@ -1,7 +1,6 @@
 #include "tools/attach/attaching.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,45 +94,6 @@ int attaching_below(struct attaching *a)
 	return status;
 }
 
-/* The lock that whoever has ATTACHMENT mounted in a namespace of its own holds: a descriptor or -errno. */
-static int lock_use(const struct attaching *a, const struct attachment *attachment)
-{
-	const struct io *io = io_system();
-	char *file;
-	int fd, error;
-
-	if (asprintf(&file, "%s/" ATTACHMENTS_FOLDER "/%s/used", a->git_dir, attachment->name) < 0)
-		return -ENOMEM;
-	fd = io_open(io, AT_FDCWD, file, O_RDWR | O_CREAT, 0666);
-	free(file);
-	error = fd < 0 ? fd : io_lock(io, fd, true, 0);
-	if (error && fd >= 0)
-		io_close(io, fd);
-	return error ? error : fd;
-}
-
-bool attaching_is_used(const struct attaching *a, const struct attachment *attachment)
-{
-	int fd = lock_use(a, attachment);
-
-	io_close(io_system(), fd);
-	return fd == -EBUSY;
-}
-
-int attaching_use(struct attaching *a, const struct attachment *attachment)
-{
-	const char *path = shown(attachment->path);
-	int fd = lock_use(a, attachment);
-
-	if (fd >= 0 && a->is_own_namespace && a->uses_count < ATTACHING_USES_MAX)
-		a->uses[a->uses_count++] = fd;
-	else
-		io_close(io_system(), fd);
-	if (fd == -EBUSY)
-		return fail(EXIT_BUSY, "'%s' is in use by a 'revfs run' or 'revfs attach --shell'", path);
-	return fd < 0 ? fail(exit_code_of(fd), "cannot lock '%s': %s", path, error_text(fd)) : EXIT_DONE;
-}
-
 int attaching_base(struct attaching *a, const struct oid *commit, const char *what, const char *path,
                    struct pointer *base)
 {
@@ -202,8 +162,7 @@ void attaching_tell(struct attaching *a, const char *path, const char *state, co
 {
 	json_t *row;
 
-	/* There standard output is that of the command that is run. */
-	if (a->is_own_namespace) {
+	if (a->is_for_program) {
 		inform_verbose("%s: %s", shown(path), text);
 		return;
 	}

@@ -15,8 +15,6 @@
 #include "tools/fail.h"
 #include "tools/session.h"
 
-#define ATTACHING_USES_MAX 256
-
 struct attaching {
 	struct session session;
 	struct worktree wt;
@@ -29,10 +27,8 @@ struct attaching {
 	size_t count;
 	struct below below; /* once it was needed */
 	bool has_below;
-	bool is_own_namespace;        /* what is mounted nobody else sees (tools/attach/own_namespace.h) */
-	int uses[ATTACHING_USES_MAX]; /* locks of what is mounted so: to be closed by who runs the command */
-	size_t uses_count;
 	struct outcome outcome;
+	bool is_for_program; /* what is done is told with -v only, on stderr: the output is that of a program */
 	json_t *rows;
 };
 
@@ -42,12 +38,6 @@ void attaching_close(struct attaching *a); /* allowed on a zeroed one */
 
 /* The mount below, taken over or started once. */
 int attaching_below(struct attaching *a);
-
-/* Whether somebody has ATTACHMENT mounted in a namespace of its own. */
-bool attaching_is_used(const struct attaching *a, const struct attachment *attachment);
-
-/* Refuse where somebody has.  In a namespace of our own it is we from now on. */
-int attaching_use(struct attaching *a, const struct attachment *attachment);
 
 /* Read the attachments anew: what was borrowed from `known` is gone. */
 int attaching_reread(struct attaching *a);

@@ -6,13 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/mount/mountpoint.h"
+#include "tools/attach/namespace.h"
 #include "tools/attach/overlay_mount.h"
+#include "tools/attach/private.h"
 #include "tools/fail.h"
 #include "tools/registry.h"
 #include "tools/stop.h"
@@ -77,18 +80,24 @@ static int is_served(const char *path, unsigned *minor)
 	return -fail(exit_code_of(-errno), "cannot use the mount at '%s': %s", path, strerror(errno));
 }
 
+struct start {
+	const struct repo *repo;
+	const char *mountpoint;
+};
+
 /* Its process leaves this one's session by itself. */
-static int start(const struct repo *repo, const char *mountpoint)
+static int start(void *arg)
 {
-	char *argv[] = {"revfs", "mount", (char *)repo_common_dir(repo), (char *)mountpoint, NULL};
+	const struct start *s = arg;
+	char *argv[] = {"revfs", "mount", (char *)repo_common_dir(s->repo), (char *)s->mountpoint, NULL};
 	char self[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	int error, status;
 	pid_t pid;
 
 	self[len > 0 ? len : 0] = '\0';
-	if (mkdir(mountpoint, 0700) && errno != EEXIST && errno != ENOTCONN && errno != ECONNABORTED)
-		return fail(exit_code_of(-errno), "cannot make '%s': %s", mountpoint, strerror(errno));
+	if (mkdir(s->mountpoint, 0700) && errno != EEXIST && errno != ENOTCONN && errno != ECONNABORTED)
+		return fail(exit_code_of(-errno), "cannot make '%s': %s", s->mountpoint, strerror(errno));
 	error = posix_spawn(&pid, self, NULL, NULL, argv, environ);
 	if (error)
 		return fail(EXIT_SYSTEM, "cannot start the mount of the repository: %s", strerror(error));
@@ -102,6 +111,40 @@ static int start(const struct repo *repo, const char *mountpoint)
 	return fail(EXIT_SYSTEM, "the mount of the repository ended by signal %d", WTERMSIG(status));
 }
 
+static int take_ours(void *arg, const struct mountpoint *mountpoint)
+{
+	char **path = arg;
+
+	if (!strcmp(mountpoint->type, "overlay") && overlay_is_ours(mountpoint->source))
+		*path = strdup(mountpoint->path);
+	return *path != NULL;
+}
+
+/* In a namespace of its own: the server must not hold what stood above the one that died. */
+static int start_aside(void *arg)
+{
+	char *path = NULL;
+	int error = 0;
+
+	while (!error && mountpoint_each(take_ours, &path) > 0) {
+		error = umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+		free(path);
+		path = NULL;
+	}
+	return start(arg);
+}
+
+/* One that is served in a namespace of this user ends with it. */
+static int start_for_here(const struct repo *repo, const char *mountpoint)
+{
+	struct start s = {.repo = repo, .mountpoint = mountpoint};
+	int status = private_is_here() ? namespace_mount(start_aside, &s, mountpoint, false) : start(&s);
+
+	return status < 0 ? fail(exit_code_of(status), "cannot mount the repository at '%s': %s", mountpoint,
+	                         error_text(status))
+	                  : status;
+}
+
 int below_start(const struct repo *repo, struct below *below)
 {
 	int answer, status = EXIT_DONE;
@@ -111,7 +154,7 @@ int below_start(const struct repo *repo, struct below *below)
 		return fail(EXIT_SYSTEM, "cannot find the Git directory: %s", strerror(errno));
 	answer = is_served(below->mountpoint, &below->minor);
 	if (!answer) {
-		status = start(repo, below->mountpoint);
+		status = start_for_here(repo, below->mountpoint);
 		/* Another may have come before it: one that an attach began which was killed. */
 		if (!status || status == EXIT_BUSY)
 			answer = is_served(below->mountpoint, &below->minor);
@@ -152,9 +195,10 @@ void below_end(const struct repo *repo)
 	if (path && mountpoint_is_ours(path, NULL) == 1) {
 		registry_each(search_each, &search);
 		error = overlay_unmount(path);
-		if (error)
+		/* EINVAL: it came with the namespace of mounts, and belongs to those outside. */
+		if (error && error != -EINVAL)
 			warn("cannot end the mount at '%s': %s; 'revfs umount' there does", path, error_text(error));
-		else if (search.alive && registry_wait(&search.found, END_MS))
+		else if (!error && search.alive && registry_wait(&search.found, END_MS))
 			warn("'%s' is unmounted, but process %d has not ended yet", path, (int)search.found.pid);
 	}
 	if (path)

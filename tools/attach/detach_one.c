@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tools/attach/above.h"
+#include "tools/attach/elsewhere.h"
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
 #include "tools/attach/stray.h"
@@ -41,21 +42,14 @@ static int check_loss(struct attaching *a, const struct attachment *attachment)
 	return status;
 }
 
-static int unmount(const struct attachment *attachment)
+static int drop(struct attaching *a, const struct attachment *attachment)
 {
-	int status = above_take(attachment, "detach");
-	char *place = status ? NULL : attachment_place(attachment);
+	char *place = attachment_place(attachment);
+	int error = place ? upper_folder_drop(attachment->folder) : -ENOMEM;
 
 	if (place)
 		rmdir(place); /* where it covered nothing */
 	free(place);
-	return status;
-}
-
-static int drop(struct attaching *a, const struct attachment *attachment)
-{
-	int error = upper_folder_drop(attachment->folder);
-
 	if (!error)
 		error = attachment_remove(a->git_dir, attachment);
 	if (!error && rmdir(attachment->folder) && errno != ENOENT)
@@ -73,7 +67,7 @@ int detach_one(struct attaching *a, const struct attachment *attachment, const s
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
 	if (state == OVERLAY_NONE)
-		status = attaching_use(a, attachment);
+		status = elsewhere_refuse(attachment, "detach");
 	if (!status && !choice->force)
 		status = check_loss(a, attachment);
 	if (status)
@@ -83,7 +77,7 @@ int detach_one(struct attaching *a, const struct attachment *attachment, const s
 		return EXIT_DONE;
 	}
 	if (state != OVERLAY_NONE) {
-		status = unmount(attachment);
+		status = above_take(attachment, "detach");
 		/* From here on nobody writes: what came since it was looked at counts. */
 		if (!status && !choice->force && check_loss(a, attachment))
 			status = fail(EXIT_REFUSED,
@@ -105,8 +99,9 @@ void detach_end(struct attaching *a)
 		return;
 	stray_sweep(a);
 	for (size_t i = 0; i < a->known.count; i++)
-		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE ||
-		    attaching_is_used(a, &a->known.items[i]))
+		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE)
 			return;
+	if (elsewhere_find(&a->known))
+		return;
 	below_end(a->session.repo);
 }

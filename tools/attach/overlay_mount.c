@@ -16,6 +16,8 @@
 #include "cache/io.h"
 #include "cache/wire.h"
 #include "fs/mount/mountpoint.h"
+#include "tools/attach/namespace.h"
+#include "tools/attach/private.h"
 #include "tools/stop.h"
 
 #define SOURCE "revfs:"
@@ -42,31 +44,67 @@ static void put_option(struct buffer *text, const char *key, const char *path, c
 	buffer_append(text, name, strlen(name));
 }
 
+/* With attributes of users the kernel takes a word only that says that no redirection is followed. */
+static const char *fixed_options(enum layer_dialect dialect)
+{
+	return dialect == LAYER_KERNEL_USER ? ",userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off"
+	                                    : ",redirect_dir=off,metacopy=off,index=off,xino=off";
+}
+
+struct call {
+	const char *source, *place, *options;
+};
+
+static int call_mount(void *arg)
+{
+	const struct call *c = arg;
+
+	return mount(c->source, c->place, "overlay", MS_NOSUID | MS_NODEV, c->options) ? -errno : 0;
+}
+
 static int mount_kernel(const struct overlay_mount *m, const char *place)
 {
-	/* With userxattr `off` would mean to follow what is there, and contradict it. */
 	const struct attachment *a = m->attachment;
-	const char *fixed = a->dialect == LAYER_KERNEL_USER
-	                        ? ",userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off"
-	                        : ",redirect_dir=off,metacopy=off,index=off,xino=off";
 	struct buffer text = {0};
 	char source[32];
+	struct call call = {.source = source, .place = place};
 	int error = 0;
 
 	put_option(&text, "lowerdir=", m->lower, "");
 	put_option(&text, ",upperdir=", a->folder, "/upper");
 	put_option(&text, ",workdir=", a->folder, "/work");
-	put_option(&text, fixed, "", "");
+	put_option(&text, fixed_options(a->dialect), "", "");
 	buffer_put8(&text, 0);
-	snprintf(source, sizeof(source), SOURCE "%u", m->minor);
+	snprintf(source, sizeof(source), "%s%u", private_is_here() ? ATTACHMENT_FOR_SHELLS : SOURCE, m->minor);
 	if (text.failed)
 		error = -ENOMEM;
 	else if (text.len > OPTIONS_MAX)
 		error = -ENAMETOOLONG;
-	else if (mount(source, place, "overlay", MS_NOSUID | MS_NODEV, text.data))
-		error = -errno;
+	call.options = (const char *)text.data;
+	if (!error)
+		error = call_mount(&call);
+	/* Its folder for work is closed to everybody: whoever mounts it must be above that. */
+	if (error == -EACCES && a->dialect == LAYER_KERNEL_USER)
+		error = namespace_mount(call_mount, &call, place, true);
 	buffer_release(&text);
 	return error;
+}
+
+bool overlay_is_used(const struct attachment *attachment)
+{
+	/* Told to keep it to itself, the kernel refuses an upper folder that another overlay has.  One that nobody has
+	 * it refuses, too, for a folder for work that can belong to none; nothing is written before. */
+	const char *impossible = ",workdir=/proc,userxattr,redirect_dir=nofollow,index=on";
+	struct buffer text = {0};
+	bool is;
+
+	put_option(&text, "lowerdir=/,upperdir=", attachment->folder, "/upper");
+	put_option(&text, impossible, "", "");
+	buffer_put8(&text, 0);
+	is = !text.failed && text.len <= OPTIONS_MAX &&
+	     mount(SOURCE, attachment->folder, "overlay", MS_NOSUID | MS_NODEV, text.data) && errno == EBUSY;
+	buffer_release(&text);
+	return is;
 }
 
 /* --- fuse-overlayfs --- */
@@ -222,15 +260,40 @@ int overlay_mount(const struct overlay_mount *request, char **said)
 struct search {
 	const char *place;
 	bool is_above; /* the uppermost mount is one of ours, above that mount */
-	char source[32];
+	unsigned minor;
 };
+
+/* What SOURCE has behind what it begins with, for one of ours; or NULL. */
+static const char *number_of(const char *source)
+{
+	static const char *const begins[] = {SOURCE, ATTACHMENT_FOR_SHELLS};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (!strncmp(source, begins[i], strlen(begins[i])))
+			return source + strlen(begins[i]);
+	return NULL;
+}
+
+bool overlay_is_ours(const char *source)
+{
+	return number_of(source) != NULL;
+}
+
+static bool stands_above(const char *source, unsigned minor)
+{
+	const char *number = number_of(source);
+	char want[16];
+
+	snprintf(want, sizeof(want), "%u", minor);
+	return number && !strcmp(number, want);
+}
 
 static int search_each(void *arg, const struct mountpoint *mountpoint)
 {
 	struct search *s = arg;
 
 	if (!strcmp(mountpoint->path, s->place))
-		s->is_above = !strcmp(mountpoint->source, s->source);
+		s->is_above = stands_above(mountpoint->source, s->minor);
 	return 0;
 }
 
@@ -251,14 +314,13 @@ static bool is_noted(const char *git_dir, const struct attachment *attachment, u
 
 int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state)
 {
-	struct search s = {.place = attachment_place(attachment)};
+	struct search s = {.place = attachment_place(attachment), .minor = minor};
 	int answer = s.place ? attachment_is_mounted(attachment) : -ENOMEM;
 
 	*state = answer == 1 || answer == -ENOTCONN ? OVERLAY_STALE : OVERLAY_NONE;
 	if (answer == 1 && minor && attachment->dialect == LAYER_FUSE) {
 		s.is_above = is_noted(git_dir, attachment, minor);
 	} else if (answer == 1 && minor) {
-		snprintf(s.source, sizeof(s.source), SOURCE "%u", minor);
 		answer = mountpoint_each(search_each, &s);
 	}
 	if (s.is_above)
@@ -267,17 +329,16 @@ int overlay_state(const char *git_dir, const struct attachment *attachment, unsi
 	return answer < 0 && answer != -ENOTCONN ? answer : 0;
 }
 
-static int is_source(void *arg, const struct mountpoint *mountpoint)
+static int look_above(void *arg, const struct mountpoint *mountpoint)
 {
-	return !strcmp(mountpoint->type, "overlay") && !strcmp(mountpoint->source, arg);
+	const unsigned *minor = arg;
+
+	return !strcmp(mountpoint->type, "overlay") && stands_above(mountpoint->source, *minor);
 }
 
 int overlay_is_above(unsigned minor)
 {
-	char source[32];
-
-	snprintf(source, sizeof(source), SOURCE "%u", minor);
-	return mountpoint_each(is_source, source);
+	return mountpoint_each(look_above, &minor);
 }
 
 int overlay_unmount(const char *place)

@@ -1,8 +1,9 @@
 /*
  * Overlays: mounting them, taking them away, and whether one that stands is above the mount of today.
  *
- * The kernel's overlayfs is told by its source, `revfs:MINOR`, which mount it was put above: MINOR is that of the
- * mount's st_dev, which nothing else gets while the overlay stands.  fuse-overlayfs takes no such name: the number
+ * The kernel's overlayfs is told by its source, `revfs:MINOR`, or in a namespace for shells (tools/attach/private.h)
+ * `revfs-shell:MINOR`, which mount it was put above: MINOR is that of the mount's st_dev, which nothing else gets while
+ * the overlay stands.  fuse-overlayfs takes no such name: the number
  * stands in a file `below` beside the record.
  */
 #ifndef TOOLS_OVERLAY_MOUNT_H
@@ -24,6 +25,10 @@ struct overlay_mount {
  */
 int overlay_mount(const struct overlay_mount *request, char **said);
 
+/* Whether an overlay of the kernel stands on the upper folder of ATTACHMENT, wherever that one is seen.  For those who
+ * may mount; for others the answer is no. */
+bool overlay_is_used(const struct attachment *attachment);
+
 enum overlay_state {
 	OVERLAY_NONE,    /* nothing of this attachment is mounted there */
 	OVERLAY_CURRENT, /* it is mounted, above the mount with that minor number */
@@ -33,6 +38,9 @@ enum overlay_state {
 /* How the overlay of ATTACHMENT, whose record is below GIT_DIR, stands to the mount with MINOR (0: there is none).  0
  * or -errno. */
 int overlay_state(const char *git_dir, const struct attachment *attachment, unsigned minor, enum overlay_state *state);
+
+/* Whether SOURCE is that of an overlay of ours, whichever it stands above. */
+bool overlay_is_ours(const char *source);
 
 /* Whether an overlay of the kernel's stands above the mount with MINOR: 1, 0 or -errno.  Those of fuse-overlayfs make
  * it busy. */
