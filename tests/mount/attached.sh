@@ -400,18 +400,15 @@ test_a_file_that_changes_all_the_time_is_named() {
 	need_root
 	new_attached
 	head -c 20000000 /dev/zero >data/busy
-	while :; do
-		printf x
-		sleep 0.001
-	done | dd of=data/busy bs=1 conv=notrunc status=none 2>/dev/null &
-	sleep 0.2
+	yes | dd of=data/busy bs=1 conv=notrunc status=none &
+	wait_for 10 grep -q y data/busy
 	expect revfs snapshot -m busy <<-'END'
 	--- stderr
 	revfs: 'data/busy' changed while it was read: run this again when nobody writes to it
 	revfs: 'data' was left as it was
 	--- status 5
 	END
-	kill %1
+	kill $!
 	wait || true
 	tick
 	revfs -q snapshot -m quiet >/dev/null
