@@ -383,7 +383,9 @@ int attachment_remove(const char *git_dir, const struct attachment *attachment)
 	if (!error && own >= 0)
 		error = io_fsync(io, own);
 	io_close(io, own);
-	if (!error && folder >= 0 && unlinkat(folder, attachment->name, AT_REMOVEDIR) && errno != ENOENT)
+	/* What is left of UPPER and WORK may lie there. */
+	if (!error && folder >= 0 && unlinkat(folder, attachment->name, AT_REMOVEDIR) && errno != ENOENT &&
+	    errno != ENOTEMPTY && errno != EEXIST)
 		error = -errno;
 	if (!error && folder >= 0)
 		error = io_fsync(io, folder);

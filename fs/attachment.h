@@ -65,7 +65,8 @@ int attachment_write(const char *git_dir, const struct attachment *attachment);
 /* Remove what lies beside its record and tells of the upper folder as it is now (fs/attached.h).  0 or -errno. */
 int attachment_forget(const char *git_dir, const struct attachment *attachment);
 
-/* Remove this and its record, then its folder below GIT_DIR.  UPPER and WORK must be gone.  0 or -errno. */
+/* Remove this and its record, then its folder below GIT_DIR, where nothing else lies there.  UPPER and WORK must be
+ * gone.  0 or -errno. */
 int attachment_remove(const char *git_dir, const struct attachment *attachment);
 
 /*

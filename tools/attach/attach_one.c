@@ -14,6 +14,7 @@
 #include "tools/attach/given.h"
 #include "tools/attach/overlay_mount.h"
 #include "tools/attach/upper_folder.h"
+#include "tools/attached.h"
 #include "tools/output.h"
 #include "tools/shown.h"
 
@@ -84,7 +85,7 @@ static void undo_new(struct attaching *a, const struct attachment *attachment, b
 
 	upper_folder_drop(attachment->folder);
 	attachment_remove(a->git_dir, attachment);
-	rmdir(attachment->folder);
+	upper_folder_remove(attachment->folder);
 	if (place && made_place)
 		rmdir(place);
 	free(place);
@@ -157,12 +158,9 @@ static int bring_back(struct attaching *a, const struct attachment *attachment, 
 		status = cover_check(a, now.path, &made_place);
 	if (status)
 		return status;
-	if (empty == -ENOENT)
-		warn("what was changed in '%s' is gone: there is no '%s/upper' any more", shown(now.path),
-		     shown(now.folder));
 	if (!target->is_gone && id_equal(&now.base.root, &target->base.root))
 		now.commit = target->commit;
-	status = above_put(a, &now, empty == -ENOENT || empty == 1);
+	status = above_put(a, &now, empty != 0);
 	if (!status)
 		tell_attached(a, &now, empty ? "attached again" : "attached again, with what was changed,");
 	return status;
@@ -243,12 +241,27 @@ static int carry_over(struct attaching *a, const struct attachment *attachment, 
 static int stay(struct attaching *a, const struct attachment *attachment, const struct attach_target *target,
                 enum overlay_state state)
 {
-	int status;
+	struct id recorded;
+	bool is_older;
+	int status = EXIT_DONE;
 
 	if (target->rebase && !target->is_gone)
 		return carry_over(a, attachment, target, state);
-	status = state == OVERLAY_CURRENT ? EXIT_DONE : bring_back(a, attachment, target, state);
-	return status ? status : report_older(attachment, target);
+	/* The base may be older than the snapshot that the changes were made to. */
+	is_older =
+	    target->is_gone || given_recorded(a, attachment, &recorded) || !id_equal(&recorded, &target->base.root);
+	if (state != OVERLAY_CURRENT)
+		status = bring_back(a, attachment, target, state);
+	else if (!is_older)
+		attaching_tell(a, attachment->path, "attached", "attached already");
+	return !status && is_older ? report_older(attachment, target) : status;
+}
+
+/* Whether nothing was changed since it was recorded, or just what the target has. */
+static bool may_follow(const struct given *given, const struct attach_target *target)
+{
+	return given->is_unchanged ||
+	       (given->is_recorded && !target->is_gone && id_equal(&given->pointer.root, &target->base.root));
 }
 
 /* Its base is not what the target has. */
@@ -264,7 +277,7 @@ static int follow(struct attaching *a, const struct attachment *attachment, cons
 		back = state == OVERLAY_CURRENT ? EXIT_DONE : bring_back(a, attachment, target, state);
 		return back ? back : status;
 	}
-	if (!given.is_recorded)
+	if (!may_follow(&given, target))
 		return stay(a, attachment, target, state);
 	if (target->is_gone)
 		return detach_one(a, attachment, &(struct detach_choice){.force = false});
@@ -275,10 +288,19 @@ static int follow(struct attaching *a, const struct attachment *attachment, cons
 			status = given_find(a, attachment, &given);
 		if (status)
 			return status;
-		if (!given.is_recorded)
+		if (!may_follow(&given, target))
 			return stay(a, attachment, target, OVERLAY_NONE);
 	}
 	return move_to(a, attachment, target);
+}
+
+/* What was changed must be there, or nobody want it any more. */
+static int check_upper(const struct attachment *attachment)
+{
+	int empty = upper_folder_is_empty(attachment->folder);
+
+	return empty >= 0 || upper_folder_is_dropped(attachment->folder) == 1 ? EXIT_DONE
+	                                                                      : attached_unreadable(attachment, empty);
 }
 
 /* Whether what one sees is, but for changes that are in no snapshot, what TARGET has. */
@@ -297,9 +319,11 @@ static int is_at(struct attaching *a, const struct attachment *attachment, const
 int attach_again(struct attaching *a, const struct attachment *attachment, const struct attach_target *target)
 {
 	enum overlay_state state;
-	int status = attaching_below(a), error;
+	int status = check_upper(attachment), error;
 	bool same = false;
 
+	if (!status)
+		status = attaching_below(a);
 	if (!status)
 		status = is_at(a, attachment, target, &same);
 	if (status)
@@ -308,7 +332,8 @@ int attach_again(struct attaching *a, const struct attachment *attachment, const
 	if (error)
 		return fail(exit_code_of(error), "cannot see what is mounted at '%s': %s", shown(attachment->path),
 		            error_text(error));
-	if (!same && !target->stays)
+	/* Without its upper folder it does not show what is staged. */
+	if (!same && (!target->stays || upper_folder_is_dropped(attachment->folder) == 1))
 		return follow(a, attachment, target, state);
 	if (state != OVERLAY_CURRENT)
 		return bring_back(a, attachment, target, state);

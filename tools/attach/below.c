@@ -143,6 +143,16 @@ char *below_path(const struct below *below, const struct attachment *attachment)
 	return path;
 }
 
+unsigned below_minor(const struct repo *repo)
+{
+	char *path = find_mountpoint(repo);
+	unsigned minor;
+	bool stands = path && mountpoint_is_ours(path, &minor) == 1;
+
+	free(path);
+	return stands ? minor : 0;
+}
+
 void below_end(const struct repo *repo)
 {
 	char *path = find_mountpoint(repo);

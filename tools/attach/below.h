@@ -28,6 +28,9 @@ void below_release(struct below *below); /* allowed on a zeroed one */
 /* The path of the dataset of ATTACHMENT in the mount, malloc'ed. */
 char *below_path(const struct below *below, const struct attachment *attachment);
 
+/* The minor number of the mount of REPO, which stands, served or not; or 0. */
+unsigned below_minor(const struct repo *repo);
+
 /* End the mount, which nothing is above any more, and wait for its process.  Warns where that does not succeed. */
 void below_end(const struct repo *repo);
 

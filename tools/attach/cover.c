@@ -109,6 +109,11 @@ static int check_covered(struct attaching *a, const char *path)
 		return session_unreadable(&a->session, path, unchanged);
 	if (unchanged == 1)
 		return EXIT_DONE;
+	if (attachments_find(&a->known, a->worktree, path))
+		return fail(EXIT_REFUSED,
+		            "the folder '%s' was written to while the dataset was not mounted there: move it away, "
+		            "'revfs attach %s' again, and take from it what you want",
+		            shown(path), shown(path));
 	return fail(EXIT_REFUSED,
 	            "the folder '%s' holds files that are in no snapshot, and would be covered: 'revfs snapshot %s' "
 	            "records them, 'revfs checkout -f %s' drops them; or move the folder away",

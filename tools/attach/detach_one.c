@@ -58,8 +58,8 @@ static int drop(struct attaching *a, const struct attachment *attachment)
 
 	if (!error)
 		error = attachment_remove(a->git_dir, attachment);
-	if (!error && rmdir(attachment->folder) && errno != ENOENT)
-		error = -errno;
+	if (!error)
+		error = upper_folder_remove(attachment->folder);
 	return error ? fail(exit_code_of(error), "cannot remove '%s': %s", shown(attachment->folder), error_text(error))
 	             : EXIT_DONE;
 }
@@ -100,12 +100,16 @@ int detach_one(struct attaching *a, const struct attachment *attachment, const s
 void detach_end(struct attaching *a)
 {
 	enum overlay_state state;
+	unsigned minor;
 
-	if (attaching_reread(a))
+	/* A record that cannot be read may be that of an overlay that stands. */
+	if (attaching_reread(a) || a->known.damaged)
 		return;
 	stray_sweep(a);
+	minor = below_minor(a->session.repo);
+	/* A Git directory that was copied has records of overlays above the mount of another. */
 	for (size_t i = 0; i < a->known.count; i++)
-		if (overlay_state(a->git_dir, &a->known.items[i], 0, &state) || state != OVERLAY_NONE ||
+		if (overlay_state(a->git_dir, &a->known.items[i], minor, &state) || state == OVERLAY_CURRENT ||
 		    attaching_is_used(a, &a->known.items[i]))
 			return;
 	below_end(a->session.repo);

@@ -133,6 +133,7 @@ static int find_changed(struct attaching *a, const struct attachment *attachment
 {
 	struct snapshot_result result = {0};
 	struct attached attached;
+	struct id recorded;
 	int error = attached_open(io_system(), a->git_dir, attachment, &attached), answer;
 
 	if (error)
@@ -153,6 +154,7 @@ static int find_changed(struct attaching *a, const struct attachment *attachment
 	given->pointer = result.pointer;
 	given->counts = result.counts;
 	given->is_base = id_equal(&result.pointer.root, &attachment->base.root);
+	given->is_unchanged = !given_recorded(a, attachment, &recorded) && id_equal(&recorded, &result.pointer.root);
 	answer = given->is_base ? 1 : is_recorded(a, attachment->path, &result.pointer.root);
 	given->is_recorded = answer == 1;
 	return answer < 0 ? fail(exit_code_of(answer), "cannot look for '%s' in the history: %s",
@@ -162,12 +164,15 @@ static int find_changed(struct attaching *a, const struct attachment *attachment
 
 int given_find(struct attaching *a, const struct attachment *attachment, struct given *given)
 {
-	int empty = upper_folder_is_empty(attachment->folder);
+	int empty = upper_folder_is_empty(attachment->folder), dropped = upper_folder_is_dropped(attachment->folder);
+	struct id recorded;
 
-	*given = (struct given){
-	    .pointer = attachment->base, .is_missing = empty == -ENOENT, .is_base = true, .is_recorded = true};
-	if (empty == -ENOENT || empty == 1)
+	*given = (struct given){.pointer = attachment->base, .is_base = true, .is_recorded = true};
+	if (dropped == 1 || empty == 1) {
+		given->is_unchanged = dropped == 1 || (!given_recorded(a, attachment, &recorded) &&
+		                                       id_equal(&recorded, &attachment->base.root));
 		return EXIT_DONE;
+	}
 	given->is_base = given->is_recorded = false;
 	return empty < 0 ? attached_unreadable(attachment, empty) : find_changed(a, attachment, given);
 }

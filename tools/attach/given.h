@@ -9,8 +9,8 @@
 
 struct given {
 	struct pointer pointer; /* of what one sees */
-	bool is_missing;        /* there is no upper folder: one sees the base */
 	bool is_base;           /* nothing differs from the base */
+	bool is_unchanged;      /* it is what was recorded last; or the upper folder was let go of, when it was */
 	bool is_recorded;       /* it is what some commit has there that a branch or a reflog leads to, or HEAD, or the
 	                           pointer file in the work tree */
 	uint64_t problems;      /* entries that no snapshot can record: it is in none */

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "cache/io.h"
+#include "tools/attach/detach_one.h"
+#include "tools/attach/overlay_mount.h"
 #include "tools/attach/upper_folder.h"
 #include "tools/shown.h"
 
@@ -38,6 +40,23 @@ static bool came_along(const struct attaching *a, const struct attachment *attac
 	}
 	free(folder);
 	return did;
+}
+
+/* A folder is moved with what is mounted in it, which says no more whose it is. */
+static int unmount_moved(const struct attaching *a, const struct attachment *attachment)
+{
+	struct attachment moved = *attachment;
+	char *place;
+	int answer, error = 0;
+
+	moved.worktree = (char *)a->worktree;
+	answer = attachment_is_mounted(&moved);
+	if (answer == 1 || answer == -ENOTCONN) {
+		place = attachment_place(&moved);
+		error = place ? overlay_unmount(place) : -ENOMEM;
+		free(place);
+	}
+	return error;
 }
 
 static int adopt(const struct attaching *a, const struct attachment *attachment)
@@ -76,7 +95,14 @@ int stray_settle(struct attaching *a)
 		if (is_there(attachment))
 			continue;
 		if (came_along(a, attachment) && !attachments_find(&a->known, a->worktree, attachment->path)) {
-			error = adopt(a, attachment);
+			error = unmount_moved(a, attachment);
+			if (error == -EBUSY)
+				return fail(EXIT_BUSY,
+				            "'%s' was moved while it was attached, and is in use: 'fuser -vm %s' tells "
+				            "by whom",
+				            shown(attachment->path), shown(attachment->path));
+			if (!error)
+				error = adopt(a, attachment);
 			if (error)
 				return fail(exit_code_of(error), "cannot take '%s' over from '%s': %s",
 				            shown(attachment->path), shown(attachment->worktree), error_text(error));
@@ -89,6 +115,9 @@ int stray_settle(struct attaching *a)
 			     shown(place));
 		free(place);
 	}
+	/* It knows the repository by where that was. */
+	if (adopted)
+		detach_end(a);
 	return adopted ? attaching_reread(a) : EXIT_DONE;
 }
 

@@ -103,8 +103,8 @@ static int remove_entry(void *arg, const char *name)
 	return error;
 }
 
-/* Remove the folder NAME of DIRFD with all that is in it. */
-static int remove_folder(int dirfd, const char *name)
+/* Remove all that is in the folder NAME of DIRFD, and, unless it STAYS, the folder. */
+static int remove_folder(int dirfd, const char *name, bool stays)
 {
 	struct removal r = {.top = open_to_empty(dirfd, name)};
 	int error = r.top < 0 ? r.top : 0;
@@ -116,7 +116,7 @@ static int remove_folder(int dirfd, const char *name)
 		error = io_list(io_system(), r.top, ".", remove_entry, &r);
 	}
 	io_close(io_system(), r.top);
-	if (!error && unlinkat(dirfd, name, AT_REMOVEDIR))
+	if (!error && !stays && unlinkat(dirfd, name, AT_REMOVEDIR))
 		error = -errno;
 	return error;
 }
@@ -144,11 +144,12 @@ int upper_folder_make(const char *folder)
 	else if (st.st_uid != geteuid())
 		error = -EPERM;
 	if (!error)
-		error = remove_folder(fd, DROPPED);
-	if (!error)
 		error = io_mkdir(io, fd, UPPER, 0777);
 	if (!error)
 		error = io_mkdir(io, fd, WORK, 0777);
+	/* Last, as it says that `upper` is missing because nobody wants it. */
+	if (!error)
+		error = remove_folder(fd, DROPPED, false);
 	if (!error)
 		error = io_fsync(io, fd);
 	io_close(io, fd);
@@ -178,32 +179,58 @@ int upper_folder_is_empty(const char *folder)
 	return found < 0 ? found : !found;
 }
 
-int upper_folder_drop(const char *folder)
+/* 1, 0 or -errno. */
+static int is_there(int fd, const char *name)
 {
-	const struct io *io = io_system();
-	int fd = open_folder(folder), error;
+	struct stat st;
+
+	return !fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) ? 1 : errno == ENOENT ? 0 : -errno;
+}
+
+int upper_folder_is_dropped(const char *folder)
+{
+	int fd = open_folder(folder), is;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	error = remove_folder(fd, DROPPED);
-	if (!error)
-		error = io_rename(io, fd, UPPER, fd, DROPPED);
-	if (error == -ENOENT)
-		error = 0;
+	is = is_there(fd, UPPER);
+	is = is > 0 ? 0 : is ? is : is_there(fd, DROPPED);
+	io_close(io_system(), fd);
+	return is;
+}
+
+int upper_folder_drop(const char *folder)
+{
+	const struct io *io = io_system();
+	int fd = open_folder(folder), found, error;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	found = is_there(fd, UPPER);
+	error = found < 0 ? found : 0;
+	if (found > 0) {
+		error = remove_folder(fd, DROPPED, false);
+		if (!error)
+			error = io_rename(io, fd, UPPER, fd, DROPPED);
+	}
 	if (!error)
 		error = io_fsync(io, fd);
 	if (!error)
-		error = remove_folder(fd, DROPPED);
+		error = remove_folder(fd, DROPPED, true);
 	if (!error)
-		error = remove_folder(fd, WORK);
+		error = remove_folder(fd, WORK, false);
 	io_close(io, fd);
 	return error;
 }
 
 int upper_folder_remove(const char *folder)
 {
-	int error = upper_folder_drop(folder);
+	int error = upper_folder_drop(folder), fd = error ? error : open_folder(folder);
 
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	error = remove_folder(fd, DROPPED, false);
+	io_close(io_system(), fd);
 	if (!error && rmdir(folder) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
 		error = -errno;
 	return error;

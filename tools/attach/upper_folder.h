@@ -17,11 +17,15 @@ int upper_folder_make(const char *folder);
 /* Whether `upper` is there and has nothing in it: 1; 0; -ENOENT where there is none; -errno. */
 int upper_folder_is_empty(const char *folder);
 
-/* Let go of all that is in `upper`, and of both folders.  Nothing may be mounted on them.  What is not there is no
- * error.  0; -errno, where what was to go is at least no `upper` any more, or `upper` is as it was. */
+/* Whether `upper` is missing because upper_folder_drop() took it: 1; 0; -errno. */
+int upper_folder_is_dropped(const char *folder);
+
+/* Let go of all that is in `upper`, and of it and `work`.  Nothing may be mounted on them.  What is not there is no
+ * error.  An empty `dropped` stays until upper_folder_make() or upper_folder_remove().  0; -errno, where what was to go
+ * is at least no `upper` any more, or `upper` is as it was. */
 int upper_folder_drop(const char *folder);
 
-/* The same, and FOLDER itself where it is empty then. */
+/* The same, and `dropped` goes, and FOLDER itself where it is empty then. */
 int upper_folder_remove(const char *folder);
 
 #endif

@@ -77,7 +77,23 @@ static void many_in_one_folder_go(void **state)
 	scratch_sh(
 	    "cd f/upper; seq 5000 | xargs mkdir; seq 5000 | sed 's,$,/x,' | xargs touch; mkdir 7/d; touch 7/d/x");
 	assert_int_equal(upper_folder_drop(folder), 0);
-	scratch_sh("[ -z \"$(ls f)\" ]");
+	scratch_sh("[ \"$(find f)\" = \"$(printf 'f\\nf/dropped')\" ]");
+}
+
+static void what_was_dropped_is_not_lost(void **state)
+{
+	(void)state;
+	assert_int_equal(upper_folder_is_dropped(folder), 0);
+	assert_int_equal(upper_folder_make(folder), 0);
+	assert_int_equal(upper_folder_is_dropped(folder), 0);
+	assert_int_equal(upper_folder_drop(folder), 0);
+	assert_int_equal(upper_folder_is_dropped(folder), 1);
+	assert_int_equal(upper_folder_drop(folder), 0);
+	assert_int_equal(upper_folder_is_dropped(folder), 1);
+	assert_int_equal(upper_folder_make(folder), 0);
+	assert_int_equal(upper_folder_is_dropped(folder), 0);
+	scratch_sh("rmdir f/upper");
+	assert_int_equal(upper_folder_is_dropped(folder), 0);
 }
 
 int main(void)
@@ -86,6 +102,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(it_is_made_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_stands_in_the_way_is_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(it_goes_whatever_is_in_it, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_was_dropped_is_not_lost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(many_in_one_folder_go, setup, teardown),
 	};
 
