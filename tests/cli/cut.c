@@ -1,5 +1,5 @@
 /*
- * cut N COMMAND...: run COMMAND and kill it before the Nth system call by which it changes a file system, or syncs one.
+ * cut N COMMAND...: run COMMAND and kill it before the Nth system call by which it changes a file system, syncs or mounts one.
  *
  * Exits with COMMAND's status; 137 where it was killed.  Its threads are counted together, its children not at all.
  * `cut 0 COMMAND...` kills nothing and prints the number of such calls on stderr.
@@ -46,8 +46,10 @@ static bool is_change(uint64_t number, const uint64_t *args)
 	case SYS_copy_file_range:
 	case SYS_linkat:
 	case SYS_mkdirat:
+	case SYS_mount:
 	case SYS_renameat2:
 	case SYS_symlinkat:
+	case SYS_umount2:
 	case SYS_unlinkat:
 	case SYS_utimensat:
 #ifdef SYS_rename

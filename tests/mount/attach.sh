@@ -284,7 +284,7 @@ test_one_that_the_branch_does_not_have_goes() {
 	git switch -q without
 	expect revfs attach <<-END
 	--- stderr
-	revfs: 'data' has changes that are in no snapshot, and HEAD has no such dataset: 'revfs detach -f data' drops them
+	revfs: 'data' has changes that are in no snapshot, and HEAD has no such dataset: 'revfs snapshot data' makes one of it again, 'revfs detach -f data' drops them
 	--- status 11
 	END
 	[ "$(cat data/mine)" = mine ]

@@ -68,6 +68,14 @@ static int take_arguments(struct run *run, char **arguments, size_t count, char 
 
 /* --- datasets --- */
 
+static bool is_unmerged(const struct run *run, const char *path)
+{
+	for (size_t i = 0; i < run->a->count; i++)
+		if (!strcmp(run->a->datasets[i].path, path))
+			return run->a->datasets[i].unmerged;
+	return false;
+}
+
 /* What the pointer file says must be what HEAD has: else it is not clear which of the two is meant. */
 static int check_pointer(struct run *run, const char *path)
 {
@@ -81,6 +89,12 @@ static int check_pointer(struct run *run, const char *path)
 		            "'%s" POINTER_SUFFIX "' is gone from the work tree: 'git checkout HEAD -- %s" POINTER_SUFFIX
 		            "' brings it back",
 		            shown(path), shown(path));
+	if (is_unmerged(run, path))
+		return fail(EXIT_REFUSED,
+		            "'%s" POINTER_SUFFIX
+		            "' is in conflict: 'revfs checkout %s' and 'revfs snapshot %s' resolve "
+		            "it, 'git merge --abort' goes back; or name a revision",
+		            shown(path), shown(path), shown(path));
 	return fail(EXIT_REFUSED,
 	            "'%s" POINTER_SUFFIX "' is not as HEAD has it: 'git commit' it first, or 'git checkout HEAD -- "
 	            "%s" POINTER_SUFFIX "', or name a revision",

@@ -202,11 +202,11 @@ static int report_older(const struct attachment *attachment, const struct attach
 	const char *path = shown(attachment->path);
 
 	if (target->is_gone)
-		return fail(
-		    EXIT_REFUSED,
-		    "'%s' has changes that are in no snapshot, and %s has no such dataset: 'revfs detach -f %s' "
-		    "drops them",
-		    path, target->name, path);
+		return fail(EXIT_REFUSED,
+		            "'%s' has changes that are in no snapshot, and %s has no such dataset: 'revfs snapshot %s' "
+		            "makes one "
+		            "of it again, 'revfs detach -f %s' drops them",
+		            path, target->name, path, path);
 	return fail(EXIT_REFUSED,
 	            "'%s' has changes that are in no snapshot, and is based on another version than that of %s: 'revfs "
 	            "attach --rebase %s' carries the changes over",

@@ -14,12 +14,13 @@
 #include "tools/shown.h"
 
 /* Whether a work tree of git's is where the attachment has it. */
-static bool is_there(const struct attachment *attachment)
+static bool is_there(const struct attaching *a, const struct attachment *attachment)
 {
 	char *git;
 	bool there = true;
 
-	if (asprintf(&git, "%s/.git", attachment->worktree) < 0)
+	/* With GIT_WORK_TREE or core.worktree it has nothing of git's. */
+	if (!strcmp(attachment->worktree, a->worktree) || asprintf(&git, "%s/.git", attachment->worktree) < 0)
 		return true;
 	there = !access(git, F_OK) || (errno != ENOENT && errno != ENOTDIR);
 	free(git);
@@ -92,7 +93,7 @@ int stray_settle(struct attaching *a)
 		char *place;
 		int error;
 
-		if (is_there(attachment))
+		if (is_there(a, attachment))
 			continue;
 		if (came_along(a, attachment) && !attachments_find(&a->known, a->worktree, attachment->path)) {
 			error = unmount_moved(a, attachment);
