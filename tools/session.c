@@ -6,6 +6,7 @@
 
 #include "fs/name.h"
 #include "fs/spool.h"
+#include "tools/attach/inside.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/path.h"
@@ -21,6 +22,10 @@ static int open_repo(struct session *s)
 	int ret = repo_open(".", REPO_ANY, &s->repo, &message);
 	int status;
 
+	if (ret == -ENOENT && inside_cross()) {
+		free(message);
+		ret = repo_open(".", REPO_ANY, &s->repo, &message);
+	}
 	switch (-ret) {
 	case 0:
 		return EXIT_DONE;

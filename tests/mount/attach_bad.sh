@@ -182,4 +182,208 @@ test_a_damaged_record_hides_nothing() {
 	[ "$(cat data/a)" = one ]
 }
 
+test_a_full_upper_folder() {
+	new_lab
+	small_disk 1m ../fast
+	git config revfs.attachDir "$(realpath ../fast)"
+	revfs -q attach
+	dd if=/dev/zero of=data/big bs=64k 2>../said && return 1
+	grep -q 'No space left' ../said
+	rm data/a
+	FILTER='/^mounted at/d' expect revfs status <<-'END'
+	data: 1 added, 1 deleted; attached
+	END
+	revfs snapshot -m full | grep -qx 'data: 1 added, 1 deleted'
+	# What is in a snapshot makes room for more.
+	revfs -q attach
+	[ "$(stat -c %s data/big)" = "$(revfs cat HEAD:data/big | wc -c)" ]
+	dd if=/dev/zero of=data/more bs=64k count=8 2>/dev/null
+	revfs -q detach -f
+	nothing_is_left
+}
+
+test_an_upper_folder_that_nobody_may_write_to() {
+	new_lab
+	small_disk 1m ../fast
+	git config revfs.attachDir "$(realpath ../fast)"
+	revfs -q attach
+	echo one >data/a
+	mount -o remount,ro ../fast
+	if echo two >data/two; then return 1; fi 2>/dev/null
+	revfs snapshot -m one | grep -qx 'data: 1 modified'
+	expect revfs detach <<-END
+	--- stderr
+	revfs: cannot remove '$(holder ../fast | sed "s,^\.\./,SCRATCH/test_an_upper_folder_that_nobody_may_write_to/,")': Read-only file system
+	--- status 12
+	END
+	mount -o remount,rw ../fast
+	revfs -q attach
+	[ "$(cat data/a)" = one ]
+	revfs -q detach
+	nothing_is_left
+}
+
+test_what_is_no_file_is_named() {
+	new_lab
+	revfs -q attach
+	mkfifo data/fifo
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("data/socket")'
+	echo x >data/x
+	expect revfs snapshot -m special <<-'END'
+	--- stderr
+	revfs: 'data/fifo' is a FIFO, socket or device: remove it, or leave it out with --skip-special
+	revfs: 'data/socket' is a FIFO, socket or device: remove it, or leave it out with --skip-special
+	revfs: 'data' was left as it was
+	--- status 11
+	END
+	revfs snapshot --skip-special -m special | grep -qx 'data: 1 added'
+	[ -p data/fifo ] && [ -S data/socket ]
+	expect_status 11 revfs detach
+	[ -p data/fifo ] && [ "$(cat data/x)" = x ]
+	# Those would be lost by it.
+	revfs -q attach
+	[ -p data/fifo ]
+}
+
+test_foreign_marks_hide_nothing() {
+	local upper
+	need_root
+	need setfattr
+	new_lab
+	revfs -q attach
+	echo w >data/.wh.a
+	mkdir data/sub/.wh..wh..opq
+	echo q >data/.wh..opq
+	setfattr -n user.overlay.opaque -v y data/sub
+	setfattr -n user.overlay.whiteout -v y data/numbers
+	setfattr -n trusted.overlay.opaque -v y data/sub
+	[ -e data/sub/b ]
+	upper=$(holder)/upper
+	for mark in redirect/sub metacopy/numbers; do
+		setfattr -n trusted.overlay.${mark%/*} -v /a "$upper/${mark#*/}"
+		expect_status 11 revfs snapshot -m $mark
+		expect_status 11 revfs detach
+		setfattr -x trusted.overlay.${mark%/*} "$upper/${mark#*/}"
+	done
+	revfs snapshot -m marks | grep -qx 'data: 2 added'
+	revfs -q attach
+	ls -AR data >../seen
+	revfs -q detach
+	revfs -q checkout
+	ls -AR data | diff ../seen -
+}
+
+test_a_server_that_is_killed_under_open_files() {
+	new_lab
+	revfs -q attach
+	exec 8>>data/log 7<data/numbers
+	echo before >&8
+	pid=$(servers)
+	kill -9 "$pid"
+	until gone "$pid"; do :; done
+	echo after >&8
+	revfs -q snapshot -m log >/dev/null
+	expect revfs attach <<-'END'
+	--- stderr
+	revfs: cannot remount 'data': it is in use; 'fuser -vm data' tells by whom
+	--- status 9
+	END
+	echo later >&8
+	exec 8>&- 7<&-
+	revfs -q attach
+	[ "$(cat data/log)" = "$(printf 'before\nafter\nlater')" ]
+	[ "$(revfs cat HEAD:data/log)" = "$(printf 'before\nafter')" ]
+	[ "$(cat data/sub/b)" = b ] && [ "$(count_mounts)" = 2 ]
+	revfs -q detach -f
+	nothing_is_left
+}
+
+test_commands_at_once() {
+	local round
+	new_lab
+	for round in 1 2 3; do
+		revfs -q attach
+		echo $round >data/a
+		echo $round >data/$round
+		revfs snapshot -m one >../one 2>&1 &
+		revfs snapshot -m other >../other 2>&1 &
+		revfs attach >../again 2>&1 &
+		revfs detach >../detach 2>&1 &
+		wait
+		revfs -q attach
+		revfs -q snapshot -m rest >/dev/null
+		[ "$(cat data/a data/$round)" = "$(printf '%s\n%s' $round $round)" ]
+		[ "$(revfs cat HEAD:data/a)" = $round ]
+		[ "$(count_mounts)" = 2 ]
+		[ -z "$(git status --porcelain)" ]
+	done
+	[ "$(git rev-list --count HEAD ^v1)" = 3 ]
+	revfs -q detach
+	nothing_is_left
+}
+
+test_interrupts() {
+	local after
+	new_lab
+	for after in 0.01 0.03 0.06 0.1 0.2; do
+		timeout -s INT --foreground $after revfs -q attach || true
+		revfs -q attach
+		echo $after >data/a
+		timeout -s INT --foreground $after revfs -q snapshot -m $after || true
+		timeout -s INT --foreground $after revfs -q detach || true
+		# A snapshot may have come as far as the pointer file.
+		if [ ! -e data ]; then git commit -q -m $after data.revfs || true; fi
+		revfs -q attach || [ $? = 11 ]
+		[ "$(cat data/a)" = $after ]
+		timeout -s INT --foreground $after revfs -q detach -f || true
+		revfs -q attach
+		revfs -q detach -f
+		nothing_is_left
+		git reset -q --hard v1
+	done
+}
+
+test_a_branch_that_moves_during_a_snapshot() {
+	new_lab
+	revfs -q attach
+	# A git that commits something else where a snapshot asks it for the last time before it reads.
+	cat >../git <<-END
+	#!/bin/bash
+	if [[ \$* == *check-ignore* ]] && [ -e "$PWD/../move" ]; then
+		rm "$PWD/../move"
+		env -u GIT_DIR -u GIT_WORK_TREE -u GIT_INDEX_FILE "$(command -v git)" -C "$PWD" commit -q --allow-empty -m meanwhile
+	fi
+	exec "$(command -v git)" "\$@"
+	END
+	chmod +x ../git
+	echo one >data/a
+	touch ../move
+	PATH=$PWD/..:$PATH revfs -q snapshot -m one || revfs -q snapshot -m one
+	[ ! -e ../move ]
+	[ "$(git log --format=%s HEAD ^v1)" = "$(printf 'one\nmeanwhile')" ]
+	[ "$(revfs cat HEAD:data/a)" = one ]
+}
+
+test_many_new_files() {
+	new_lab
+	revfs -q attach
+	mkdir data/many
+	python3 -c '
+for i in range(20000):
+    with open(f"data/many/{i}", "w") as f:
+        print(i, file=f)'
+	# Bounded memory, in KiB.
+	python3 -c '
+import resource, subprocess
+said = subprocess.run(["revfs", "snapshot", "-m", "many"], check=True, stdout=subprocess.PIPE).stdout
+assert said.startswith(b"data: 20,000 added\n"), said
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+assert peak < 200000, peak'
+	[ "$(revfs cat HEAD:data/many/19999)" = 19999 ]
+	revfs -q attach
+	[ "$(cat data/many/777)" = 777 ]
+	revfs -q detach
+	nothing_is_left
+}
+
 run_tests

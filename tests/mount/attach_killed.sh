@@ -1,7 +1,7 @@
 #!/bin/bash
 # slow
-# Commands on attached datasets that are killed before their changes (every STEPth of them, 3 without it) in turn: nothing that was written is lost, the
-# same command again finishes, and nothing stays mounted.
+# Commands on attached datasets that are killed before their changes in turn (every STEPth, 3rd without it): nothing that
+# was written is lost, the same command again finishes, and nothing stays mounted.
 . "${0%/*}/attach_world"
 
 # at_each_change BEFORE AFTER COMMAND...: call BEFORE, kill COMMAND before its first change, its second..., and call AFTER.

@@ -13,17 +13,22 @@
 #include "tools/attach/upper_folder.h"
 #include "tools/shown.h"
 
-/* Whether a work tree of git's is where the attachment has it. */
+/* Whether a work tree of git's is where the attachment has it, and by no link, which one leaves where it was moved. */
 static bool is_there(const struct attaching *a, const struct attachment *attachment)
 {
-	char *git;
-	bool there = true;
+	char *git = NULL, *real;
+	bool there;
 
 	/* With GIT_WORK_TREE or core.worktree it has nothing of git's. */
-	if (!strcmp(attachment->worktree, a->worktree) || asprintf(&git, "%s/.git", attachment->worktree) < 0)
+	if (!strcmp(attachment->worktree, a->worktree))
 		return true;
-	there = !access(git, F_OK) || (errno != ENOENT && errno != ENOTDIR);
-	free(git);
+	real = realpath(attachment->worktree, NULL);
+	there = real ? !strcmp(real, attachment->worktree) : errno != ENOENT && errno != ENOTDIR;
+	if (there && asprintf(&git, "%s/.git", attachment->worktree) >= 0) {
+		there = !access(git, F_OK) || (errno != ENOENT && errno != ENOTDIR);
+		free(git);
+	}
+	free(real);
 	return there;
 }
 
