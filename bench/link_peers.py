@@ -94,26 +94,37 @@ def rclone(results, work, files, program):
         remove(target)
 
 
+def dvc_program():
+    """DVC, from a virtual environment that is kept."""
+    top = os.path.join(kept_programs(), "dvc")
+    program = os.path.join(top, "bin", "dvc")
+    if not os.path.exists(program):
+        note("installing DVC")
+        pip = os.path.join(top, "bin", "pip")
+        for command in ([sys.executable, "-m", "venv", top], [pip, "install", "-q", "dvc[s3]"]):
+            if subprocess.run(command, check=False, stdout=sys.stderr).returncode != 0:
+                raise Skip("DVC: it can't be installed here")
+    return program
+
+
+def dvc_environment(folder):
+    """Nothing of the user's, and what it keeps itself is below FOLDER."""
+    return {"DVC_NO_ANALYTICS": "1", "DVC_GLOBAL_CONFIG_DIR": os.path.join(folder, "dvc-config"),
+            "DVC_SYSTEM_CONFIG_DIR": os.path.join(folder, "dvc-config"),
+            "DVC_SITE_CACHE_DIR": os.path.join(folder, "dvc-site")}
+
+
 class Dvc:
-    """DVC, from a virtual environment that is kept: a remote of its own, a folder behind nginx and a bucket."""
+    """A remote of its own, a folder behind nginx and a bucket."""
 
     def __init__(self, work, files):
-        top = os.path.join(kept_programs(), "dvc")
-        self.program = os.path.join(top, "bin", "dvc")
-        if not os.path.exists(self.program):
-            note("installing DVC")
-            pip = os.path.join(top, "bin", "pip")
-            for command in ([sys.executable, "-m", "venv", top], [pip, "install", "-q", "dvc[s3]"]):
-                if subprocess.run(command, check=False, stdout=sys.stderr).returncode != 0:
-                    raise Skip("DVC: it can't be installed here")
+        self.program = dvc_program()
         self.work, self.files = work, files
         self.project, self.clone, self.store = (os.path.join(work, "link-dvc-" + name)
                                                 for name in ("project", "clone", "store"))
         for path in (self.project, self.clone, self.store):
             remove(path)
-        self.env = {"DVC_NO_ANALYTICS": "1", "DVC_GLOBAL_CONFIG_DIR": os.path.join(work, "dvc-config"),
-                    "DVC_SYSTEM_CONFIG_DIR": os.path.join(work, "dvc-config"),
-                    "DVC_SITE_CACHE_DIR": os.path.join(work, "dvc-site")}
+        self.env = dvc_environment(work)
         run(["git", "init", "-q", "-b", "main", self.project])
         run(["cp", "-a", files.folder, os.path.join(self.project, "data")])
         self.dvc("init", "-q")
