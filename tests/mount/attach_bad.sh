@@ -386,8 +386,4 @@ assert peak < 200000, peak'
 	nothing_is_left
 }
 
-test_everything_without_roots_rights() {
-	without_roots_rights "$TESTS_DIR/mount/attach_bad.sh"
-}
-
 run_tests

@@ -343,8 +343,4 @@ test_a_dataset_that_becomes_a_file() {
 	nothing_is_left
 }
 
-test_everything_without_roots_rights() {
-	without_roots_rights "$TESTS_DIR/mount/attach_git.sh"
-}
-
 run_tests

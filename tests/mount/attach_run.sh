@@ -419,35 +419,4 @@ test_a_system_that_forbids_it_is_named() {
 	END
 }
 
-# again NAME SETPRIV_OPTION...: all of these, with a /dev/fuse that may be opened.
-again() {
-	local name=$1
-	shift
-	[ "$(id -u)" = 0 ] && [ -z "${AGAIN-}" ] || skip "this is one of them"
-	need_mount
-	need setpriv unshare python3
-	mknod -m 666 fuse c 10 229 2>/dev/null || skip "no device can be made here"
-	mkdir tmp
-	mkdir -m 700 run
-	[ "$name" = root ] || give_to_user . tmp run
-	AGAIN=1 TMPDIR=$PWD/tmp XDG_RUNTIME_DIR=$PWD/run unshare -m bash -c 'mount --bind fuse /dev/fuse && : <>/dev/fuse &&
-		exec setpriv "${@:2}" bash "$1"' run "$TESTS_DIR/mount/attach_run.sh" "$@" >said 2>&1 || true
-	cat said
-	grep -q '^PASS' said
-	not grep -v '^PASS\|^SKIP' said
-}
-
-test_without_roots_rights() {
-	again user --reuid 65534 --regid 65534 --clear-groups
-}
-
-# As in many containers: fusermount3, too, gets no rights.
-test_where_no_program_gets_rights() {
-	again user --reuid 65534 --regid 65534 --clear-groups --no-new-privs
-}
-
-test_as_a_root_without_rights() {
-	again root --bounding-set=-all,+setfcap --no-new-privs
-}
-
 run_tests

@@ -638,9 +638,4 @@ test_random_states_come_back() {
 	python3 -B "$TESTS_DIR/model/attached.py" "$seed" 5 12
 }
 
-# What the kernel does for root does fuse-overlayfs for everybody.
-test_everything_without_roots_rights() {
-	without_roots_rights "$TESTS_DIR/mount/attached.sh"
-}
-
 run_tests
