@@ -546,6 +546,29 @@ test_the_upper_folder_may_lie_elsewhere() {
 	nothing_is_left
 }
 
+# A single file holds nobody up who attaches all.
+test_files_are_passed_over() {
+	new_clone
+	echo file >one
+	revfs -q snapshot -m file one >/dev/null
+	rm one
+	expect revfs attach <<-END
+	data: attached at $(git rev-parse --short=12 HEAD) (4 files, 3.8 KiB)
+	one: a single file, not attached: 'revfs checkout' brings it
+	END
+	[ ! -e one ]
+	revfs -q checkout one
+	expect revfs attach <<-END
+	data: attached already
+	END
+	[ "$(cat one)" = file ]
+	expect revfs attach one <<-END
+	--- stderr
+	revfs: 'one' is a single file, and only directories can be attached: 'revfs checkout one' brings it
+	--- status 11
+	END
+}
+
 # What the kernel does for root does fuse-overlayfs for everybody.
 test_everything_without_roots_rights() {
 	without_roots_rights "$TESTS_DIR/mount/attach.sh"

@@ -1,9 +1,11 @@
 #include "tools/attach/attach_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs/dataset.h"
 #include "tools/attach/attach_one.h"
@@ -102,11 +104,37 @@ static int check_pointer(struct run *run, const char *path)
 	            shown(path), shown(path));
 }
 
+static bool is_named(const struct run *run, const char *path)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (!strcmp(run->paths[i], path))
+			return true;
+	return false;
+}
+
+/* A dataset that is a single file: refused where it was named; beside others it is passed over, and said where it is
+ * not there. */
+static int do_file(struct run *run, const char *path)
+{
+	struct stat st;
+
+	if (is_named(run, path))
+		return fail(
+		    EXIT_REFUSED,
+		    "'%s' is a single file, and only directories can be attached: 'revfs checkout %s' brings it",
+		    shown(path), shown(path));
+	if (fstatat(run->a->wt.root, path, &st, AT_SYMLINK_NOFOLLOW))
+		attaching_tell(run->a, path, "file", "a single file, not attached: 'revfs checkout' brings it");
+	return EXIT_DONE;
+}
+
 /* Of a dataset that is not attached yet. */
 static int do_new(struct run *run, const char *path)
 {
 	int status = attaching_base(run->a, &run->target.commit, run->target.name, path, &run->target.base);
 
+	if (!status && run->target.base.is_file)
+		return do_file(run, path);
 	if (!status && !run->has_revision)
 		status = check_pointer(run, path);
 	run->target.path = path;

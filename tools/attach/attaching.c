@@ -115,11 +115,6 @@ int attaching_base(struct attaching *a, const struct oid *commit, const char *wh
 	if (error)
 		return fail(exit_code_of(error), "cannot read '%s" POINTER_SUFFIX "' in %s: %s", shown(path), what,
 		            error_text(error));
-	if (base->is_file)
-		return fail(
-		    EXIT_REFUSED,
-		    "'%s' is a single file, and only directories can be attached: 'revfs checkout %s' brings it",
-		    shown(path), shown(path));
 	return EXIT_DONE;
 }
 

@@ -42,7 +42,7 @@ int attaching_below(struct attaching *a);
 /* Read the attachments anew: what was borrowed from `known` is gone. */
 int attaching_reread(struct attaching *a);
 
-/* The dataset at PATH of COMMIT, which must be a directory that can stand below an overlay.  WHAT names the commit in
+/* The dataset at PATH of COMMIT; a single file cannot stand below an overlay.  Prints its errors: WHAT is the commit in
  * messages. */
 int attaching_base(struct attaching *a, const struct oid *commit, const char *what, const char *path,
                    struct pointer *base);
