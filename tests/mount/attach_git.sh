@@ -330,7 +330,10 @@ test_a_dataset_that_becomes_a_file() {
 	echo file >data
 	revfs -q snapshot -m file data >/dev/null
 	rm data
-	expect_status 11 revfs attach
+	expect_status 11 revfs attach data
+	expect revfs attach <<-'END'
+	data: a single file, not attached: 'revfs checkout' brings it
+	END
 	nothing_is_left
 	git switch -q main
 	revfs -q attach

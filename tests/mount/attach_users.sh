@@ -23,6 +23,7 @@ run_again() {
 	[ "$(id -u)" = 0 ] || skip "these are all without"
 	need_mount
 	need setpriv unshare python3
+	unshare -m true 2>/dev/null || skip "no namespace of mounts can be made here"
 	mknod -m 666 fuse c 10 229 2>/dev/null || skip "no device can be made here"
 	mkdir tmp
 	mkdir -m 700 run
