@@ -13,7 +13,7 @@ lost_right() {
 	chmod -R a-w "$store/roots"
 	objects "$store" >../before
 	expect_status 12 as_user revfs push
-	grep -q "^revfs: cannot bring 'roots/[0-9a-f/]*' to the remote 'lab' (.*/store): Permission denied; what is there stays, run this again\$" "$SCRATCH/said.err"
+	grep -q "^revfs: cannot bring 'roots/[0-9a-f/]*' to the remote 'lab' (.*/store): Permission denied; what is there stays, run this again\$" "$SCRATCH/said.err" || { cat "$SCRATCH/said.err"; return 1; }
 	[ "$(wc -l <"$SCRATCH/said.err")" = 1 ]
 	objects "$store" >../during
 	comm -23 ../before ../during | not grep .
