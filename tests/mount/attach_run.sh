@@ -1,7 +1,12 @@
 #!/bin/bash
 # Datasets that are attached for a shell or a command, in a namespace of mounts of its own: by root, by everybody, and
 # where no program gets another's rights.
+# Namespaces of mounts are made here, which have copies of all there is: of what other tests have mounted, too, were it seen.
+if [ -z "${OWN_MOUNTS-}" ] && unshare -m true 2>/dev/null; then
+	OWN_MOUNTS=1 exec unshare -m bash "$0"
+fi
 . "${0%/*}/common"
+[ -z "${OWN_MOUNTS-}" ] || let_go_of_others
 
 need_namespace() {
 	need_mount
