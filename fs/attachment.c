@@ -119,21 +119,12 @@ static void format(const struct attachment *a, struct buffer *text)
 	buffer_append(text, pointer, pointer_format(&a->base, pointer));
 }
 
-/* The rest of the line at *TEXT behind KEY and a blank, undone in place; *TEXT goes to the next line.  NULL for another
- * line. */
+/* line_take(), the value undone. */
 static char *take_line(char **text, const char *key)
 {
-	size_t len = strlen(key);
-	char *value = *text + len + 1, *end;
+	char *value = line_take(text, key);
 
-	if (strncmp(*text, key, len) || (*text)[len] != ' ')
-		return NULL;
-	end = strchr(value, '\n');
-	if (!end)
-		return NULL;
-	*end = '\0';
-	*text = end + 1;
-	return line_path_take(value) ? value : NULL;
+	return value && line_path_take(value) ? value : NULL;
 }
 
 static bool take_dialect(char **text, enum layer_dialect *dialect)

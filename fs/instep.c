@@ -155,26 +155,9 @@ int instep_write(const struct io *io, int folder, const char *path, const struct
 	return error;
 }
 
-/* The rest of the line at *TEXT behind KEY and a blank, NUL-terminated in place; *TEXT goes to the next line.  NULL
- * where the line has another key. */
-static char *take_line(char **text, const char *key)
-{
-	size_t len = strlen(key);
-	char *value = *text + len + 1, *end;
-
-	if (strncmp(*text, key, len) || (*text)[len] != ' ')
-		return NULL;
-	end = strchr(value, '\n');
-	if (!end)
-		return NULL;
-	*end = '\0';
-	*text = end + 1;
-	return value;
-}
-
 static bool take_root(char **text, const char *key, bool *present, struct id *id)
 {
-	char *value = take_line(text, key);
+	char *value = line_take(text, key);
 
 	*present = value;
 	return !value || !id_parse(value, strlen(value), id);
@@ -213,7 +196,7 @@ static int parse(char *text, size_t len, char **path, struct instep *record)
 	if (!take_root(&text, "root", &record->has_root, &record->root) || !take_replaces(&text, record) ||
 	    !take_root(&text, "checkout", &record->has_checkout, &record->checkout) || !take_before(&text, record))
 		return -EBADMSG;
-	*path = take_line(&text, "path");
+	*path = line_take(&text, "path");
 	if (!*path || *text || !line_path_take(*path))
 		return -EBADMSG;
 	return 0;

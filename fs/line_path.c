@@ -3,6 +3,21 @@
 #include <stdio.h>
 #include <string.h>
 
+char *line_take(char **text, const char *key)
+{
+	size_t len = strlen(key);
+	char *value = *text + len + 1, *end;
+
+	if (strncmp(*text, key, len) || (*text)[len] != ' ')
+		return NULL;
+	end = strchr(value, '\n');
+	if (!end)
+		return NULL;
+	*end = '\0';
+	*text = end + 1;
+	return value;
+}
+
 void line_path_put(struct buffer *text, const char *path)
 {
 	for (; *path; path++) {
