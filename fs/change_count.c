@@ -95,23 +95,10 @@ int change_count_entry(struct change_count *c, const struct entry *old, const st
 	return error || !now ? error : count_added(c, now);
 }
 
-static int on_name(void *arg, const char *name, size_t len, const struct entry *old, const struct entry *now)
-{
-	struct buffer *names = arg;
-
-	(void)old;
-	(void)now;
-	buffer_append(names, name, len);
-	buffer_put8(names, 0);
-	return names->failed ? -ENOMEM : 0;
-}
-
 int change_count_names(struct change_count *c, const struct directory *old, const struct directory *now,
                        struct buffer *names)
 {
-	if ((!old && !now) || (old && now && id_equal(&old->id, &now->id)))
-		return 0;
-	return compare_level(c->source, old, now, NULL, 0, on_name, names);
+	return compare_names(c->source, old, now, names);
 }
 
 void change_count_finish(struct change_count *c, struct new_tree_counts *counts)

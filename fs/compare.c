@@ -383,3 +383,21 @@ int compare_trees(struct source *s, const struct directory *a, const struct dire
 	buffer_release(&c.path);
 	return r;
 }
+
+static int note_name(void *arg, const char *name, size_t len, const struct entry *old, const struct entry *now)
+{
+	struct buffer *names = arg;
+
+	(void)old;
+	(void)now;
+	buffer_append(names, name, len);
+	buffer_put8(names, 0);
+	return names->failed ? -ENOMEM : 0;
+}
+
+int compare_names(struct source *s, const struct directory *a, const struct directory *b, struct buffer *names)
+{
+	if ((!a && !b) || (a && b && id_equal(&a->id, &b->id)))
+		return 0;
+	return compare_level(s, a, b, NULL, 0, note_name, names);
+}

@@ -6,6 +6,7 @@
 #ifndef FS_COMPARE_H
 #define FS_COMPARE_H
 
+#include "cache/wire.h"
 #include "fs/tree.h"
 
 /*
@@ -34,5 +35,9 @@ bool compare_entries_equal(const struct entry *a, const struct entry *b);
  */
 int compare_level(struct source *s, const struct directory *a, const struct directory *b, const char *from,
                   size_t from_len, compare_each each, void *arg);
+
+/* Append to NAMES the names that differ in two directories (NULL: an empty one), in order, each with a NUL byte.
+ * Nothing is read where both are the same.  Returns 0, -ENOMEM, or errors of reading. */
+int compare_names(struct source *s, const struct directory *a, const struct directory *b, struct buffer *names);
 
 #endif

@@ -205,17 +205,6 @@ static int meet(struct state *s, const char *name, size_t len, struct entry_pin 
 	return error ? error : look_in(s, top(s)->has_tree, &top(s)->tree, name, len, pin, old);
 }
 
-static int note_name(void *arg, const char *name, size_t len, const struct entry *old, const struct entry *now)
-{
-	struct buffer *names = arg;
-
-	(void)old;
-	(void)now;
-	buffer_append(names, name, len);
-	buffer_put8(names, 0);
-	return names->failed ? -ENOMEM : 0;
-}
-
 /* Into a directory that BASE and TREE have (NULL: not), and whose name is the one told last; the top has none. */
 static int push(struct state *s, const struct directory *base, const struct directory *tree)
 {
@@ -242,9 +231,7 @@ static int push(struct state *s, const struct directory *base, const struct dire
 		l->tree = *tree;
 	if (s->path.failed)
 		return -ENOMEM;
-	if ((!base && !tree) || (base && tree && id_equal(&base->id, &tree->id)))
-		return 0;
-	return compare_level(s->request->source, tree, base, NULL, 0, note_name, &l->differing);
+	return compare_names(s->request->source, tree, base, &l->differing);
 }
 
 static void pop(struct state *s)
