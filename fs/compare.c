@@ -401,3 +401,20 @@ int compare_names(struct source *s, const struct directory *a, const struct dire
 		return 0;
 	return compare_level(s, a, b, NULL, 0, note_name, names);
 }
+
+const char *compare_next_name(const struct buffer *names, size_t *at, const char *name, size_t len, size_t *next_len)
+{
+	while (*at < names->len) {
+		const char *next = (const char *)names->data + *at;
+		int order;
+
+		*next_len = strlen(next);
+		order = name ? name_cmp(next, *next_len, name, len) : -1;
+		if (order > 0)
+			break;
+		*at += *next_len + 1;
+		if (order < 0)
+			return next;
+	}
+	return NULL;
+}

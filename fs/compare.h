@@ -40,4 +40,8 @@ int compare_level(struct source *s, const struct directory *a, const struct dire
  * Nothing is read where both are the same.  Returns 0, -ENOMEM, or errors of reading. */
 int compare_names(struct source *s, const struct directory *a, const struct directory *b, struct buffer *names);
 
+/* The name at *AT of such NAMES where it comes before NAME (NULL: all do), NULL where there is none left; *AT goes
+ * behind it, and behind NAME itself. */
+const char *compare_next_name(const struct buffer *names, size_t *at, const char *name, size_t len, size_t *next_len);
+
 #endif

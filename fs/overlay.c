@@ -193,18 +193,11 @@ static int count_untold(struct overlay *o, const char *name, size_t len)
 {
 	struct level *l = top(o);
 	int error = o->count ? list_differing(o, l) : 0;
+	const char *next;
+	size_t next_len;
 
-	while (!error && l->differing_at < l->differing.len) {
-		const char *next = (const char *)l->differing.data + l->differing_at;
-		size_t next_len = strlen(next);
-		int order = name ? name_cmp(next, next_len, name, len) : -1;
-
-		if (order > 0)
-			break;
-		l->differing_at += next_len + 1;
-		if (order < 0)
-			error = count_differing(o, next, next_len);
-	}
+	while (!error && (next = compare_next_name(&l->differing, &l->differing_at, name, len, &next_len)))
+		error = count_differing(o, next, next_len);
 	return error;
 }
 

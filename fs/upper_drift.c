@@ -177,19 +177,12 @@ static int take_untold(struct state *s, const char *name, size_t len)
 static int tell_untold(struct state *s, const char *name, size_t len)
 {
 	struct level *l = top(s);
+	const char *next;
+	size_t next_len;
 	int error = 0;
 
-	while (!error && l->differing_at < l->differing.len) {
-		const char *next = (const char *)l->differing.data + l->differing_at;
-		size_t next_len = strlen(next);
-		int order = name ? name_cmp(next, next_len, name, len) : -1;
-
-		if (order > 0)
-			break;
-		l->differing_at += next_len + 1;
-		if (order < 0)
-			error = take_untold(s, next, next_len);
-	}
+	while (!error && (next = compare_next_name(&l->differing, &l->differing_at, name, len, &next_len)))
+		error = take_untold(s, next, next_len);
 	return error;
 }
 
