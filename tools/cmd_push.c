@@ -71,7 +71,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 /* --- the remote --- */
 
-/* See whether there is a store, and make it where there was never one. */
+/* See whether there is a store.  Where there was never one, it is made beside the first packs; what it lies in, at
+ * once. */
 static int prepare_remote(struct run *run)
 {
 	int error = remote_store_check(run->to.store);
@@ -83,7 +84,7 @@ static int prepare_remote(struct run *run)
 			            "'revfs remote set-url' names another",
 			            run->to.item->name, url_shown(run->to.item->url));
 		run->plan.to_nothing = true;
-		error = run->options.given.dry_run ? 0 : remote_store_make(run->to.store);
+		error = run->options.given.dry_run || error == -ENOENT ? 0 : remote_store_make(run->to.store);
 	}
 	if (error == -ENOTSUP)
 		return fail(EXIT_REFUSED,

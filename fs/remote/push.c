@@ -326,7 +326,8 @@ static int put_pack(struct push *p, const struct push_pack *pack, bool *unseen)
 
 /* --- several at once --- */
 
-/* The task that is no pack: to see to it that there is a store.  One that was just made is looked at beside packs. */
+/* The task that is no pack: to see to it that there is a store.  One that is not there is made, and looked at, beside
+ * packs: until its version is there, nobody takes them for any. */
 static bool is_store(const struct pushes *all, size_t number)
 {
 	return number == all->of[0].plan->packs_count;
@@ -355,8 +356,13 @@ static bool is_callers(void *arg, size_t number)
 
 static int see_to_store(struct push *p)
 {
+	int error;
+
 	push_at(p, STORE_VERSION_FILE);
-	return p->request->dry ? 0 : remote_store_prepare(p->plan->to);
+	if (p->request->dry)
+		return 0;
+	error = p->plan->to_nothing ? remote_store_make(p->plan->to) : 0;
+	return error ? error : remote_store_prepare(p->plan->to);
 }
 
 static int work_on_pack(void *arg, unsigned thread, size_t number)
@@ -394,8 +400,6 @@ static void find_last(struct pushes *all)
 static int put_packs(struct pushes *all, unsigned threads, size_t *order)
 {
 	const struct push_plan *plan = all->of[0].plan;
-	/* Where the store comes, which one thread alone begins with. */
-	const size_t store = threads < 2 ? 0 : threads < plan->packs_count ? threads : plan->packs_count;
 	const struct push_crew crew = {
 	    .threads = threads,
 	    .count = plan->packs_count + 1,
@@ -406,9 +410,9 @@ static int put_packs(struct pushes *all, unsigned threads, size_t *order)
 	    .arg = all,
 	};
 
-	/* With several threads each begins with a pack: the link is to be full soon. */
-	for (size_t i = 0; i <= plan->packs_count; i++)
-		order[i] = i == store ? plan->packs_count : plan->order[i - (i > store)];
+	order[0] = plan->packs_count;
+	for (size_t i = 0; i < plan->packs_count; i++)
+		order[i + 1] = plan->order[i];
 	return push_crew_run(&crew);
 }
 

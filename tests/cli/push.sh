@@ -261,6 +261,18 @@ test_a_remote_that_was_made_anew_gets_everything() {
 	clone_equals HEAD v1
 }
 
+# The version goes beside the first packs: who was killed in between left some without one.
+test_packs_without_a_version_are_taken_as_they_are() {
+	two_snapshots
+	revfs -q push
+	rm -r ../store/revfs-store ../store/roots .git/revfs/pushed
+	objects ../store >../before
+	revfs -q push
+	objects ../store >../after
+	[ "$(comm -23 ../before ../after)" = '' ]
+	clone_equals HEAD v1
+}
+
 test_what_cannot_be_written_is_told() {
 	two_snapshots
 	echo plain >../store
