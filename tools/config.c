@@ -1,6 +1,7 @@
 #include "tools/config.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,12 +66,14 @@ static const char *split_value(char *field)
 	return line + 1;
 }
 
-/* Run git config.  Returns 0, or -errno with the message printed. */
+/* Run git config.  Returns 0, or -errno with the message printed; of -EINTR the signal itself tells. */
 static int run_git_config(struct git_run *run, const char *subject)
 {
 	int ret = git_run(run);
 
-	if (ret)
+	if (!ret && run->status == 128 + SIGINT)
+		ret = -EINTR;
+	if (ret && ret != -EINTR)
 		fail(exit_code_of(ret), "cannot read the settings: %s", error_text(ret));
 	if (ret || run->status == 0)
 		return ret;

@@ -186,6 +186,8 @@ const char *error_text(int error)
 		return "there is no such bucket";
 	case ENOPKG:
 		return "there is no 'git' in PATH";
+	case EINTR:
+		return "interrupted";
 	default:
 		return strerror(-error);
 	}
