@@ -20,58 +20,85 @@ asked() {
 		END { print n }' "$MNT/.revfs/counters"
 }
 
-test_warm_reads_and_stats_cost_nothing() {
-	local before after
-	new_small
+# one_of_three CHECK: the kernel may forget what it knows at any time, where memory is short; each try has a mount of its own.
+one_of_three() {
+	local i
+	for i in 1 2 3; do
+		"$1" && return 0
+		revfs umount "$MNT"
+		revfs mount "$MNT"
+	done
+	return 1
+}
+
+at_most() {
+	[ "$2" -le "$1" ] || { echo "$2, of $1 at most"; false; }
+}
+
+warm_reads_and_stats() {
+	local before i
 	cat "$MNT/@$ID"/data/* >../truth
 	find "$MNT/@$ID/data" -printf '%s %p\n' >../found
 	before=$(asked)
 	for i in {1..5}; do
-		cat "$MNT/@$ID"/data/* | cmp - ../truth
-		find "$MNT/@$ID/data" -printf '%s %p\n' | cmp - ../found
+		cat "$MNT/@$ID"/data/* | cmp - ../truth || exit 1
+		find "$MNT/@$ID/data" -printf '%s %p\n' | cmp - ../found || exit 1
 		ls -lR "$MNT/@$ID/data" >/dev/null
 	done
-	after=$(asked)
 	# Each ls asks for extended attributes until it is told that there are none; the mount's root is asked for again
 	# each second, and what rereads all would come to thousands.
-	[ $((after - before)) -le 60 ] || { echo "$((after - before)) requests"; return 1; }
+	at_most 60 $(($(asked) - before))
 }
 
-test_a_cold_file_costs_a_look_up_and_a_read() {
-	local lookups reads
+test_warm_reads_and_stats_cost_nothing() {
 	new_small
+	one_of_three warm_reads_and_stats
+}
+
+cold_file() {
+	local lookups reads
 	cat "$MNT/@$ID/data/f1" >/dev/null
 	lookups=$(counter lookup) reads=$(counter read)
 	cat "$MNT/@$ID"/data/f{2..101} >/dev/null
 	# The time a machine takes adds those for the mount's root.
-	[ $(($(counter lookup) - lookups)) -le 130 ]
-	[ $(($(counter read) - reads)) -le 130 ]
+	at_most 130 $(($(counter lookup) - lookups)) && at_most 130 $(($(counter read) - reads))
 }
 
-test_after_a_listing_a_file_costs_a_read_alone() {
-	local lookups
+test_a_cold_file_costs_a_look_up_and_a_read() {
 	new_small
+	one_of_three cold_file
+}
+
+file_after_a_listing() {
+	local lookups
 	ls -l "$MNT/@$ID/data" >/dev/null
 	lookups=$(counter lookup)
 	cat "$MNT/@$ID"/data/* >/dev/null
 	find "$MNT/@$ID/data" -size +100k
-	[ $(($(counter lookup) - lookups)) -le 20 ]
-	[ "$(counter open)" -le 1 ]
-	[ "$(counter opendir)" -le 1 ]
+	at_most 20 $(($(counter lookup) - lookups)) && at_most 1 "$(counter open)" && at_most 1 "$(counter opendir)"
+}
+
+test_after_a_listing_a_file_costs_a_read_alone() {
+	new_small
+	one_of_three file_after_a_listing
+}
+
+files_of_two_revisions() {
+	local reads
+	cat "$MNT/@v1"/data/* >/dev/null
+	ls -l "$MNT/@v2/data" >/dev/null
+	reads=$(counter read)
+	cat "$MNT/@v2"/data/* >/dev/null
+	at_most 20 $(($(counter read) - reads))
 }
 
 test_revisions_share_the_memory_of_a_file() {
-	local reads
 	new_small
 	echo more >data/f1
 	tick
 	revfs -q snapshot -m two data >/dev/null
 	git tag v2
-	cat "$MNT/@v1"/data/* >/dev/null
-	ls -l "$MNT/@v2/data" >/dev/null
-	reads=$(counter read)
-	cat "$MNT/@v2"/data/* >/dev/null
-	[ $(($(counter read) - reads)) -le 20 ]
+	one_of_three files_of_two_revisions
 	# What is one file is not even compared.
 	diff -r "$MNT/@v1/data" "$MNT/@v2/data" | grep -v '^[<>-]' >../said || true
 	[ "$(grep -c . ../said)" = 2 ]
