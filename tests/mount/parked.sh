@@ -126,9 +126,11 @@ END
 test_a_wait_ends_and_says_why() {
 	new_stalled -o io-timeout=2s
 	plan 503
+	exec 7<"$MNT/@v1/data/far/3" # what is open the kernel does not forget
 	not timeout 60 cat "$MNT/@v1/data/far/3" >/dev/null 2>../said
 	grep -q 'Input/output error' ../said
 	getfattr --only-values -n user.revfs.error "$MNT/@v1/data/far/3"
+	exec 7<&-
 	cat "$MNT/.revfs/errors"
 	grep -q 'data/far/3' "$MNT/.revfs/errors"
 	plan ''

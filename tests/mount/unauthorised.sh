@@ -26,6 +26,13 @@ new_clone_of() {
 	mkdir ../mnt
 }
 
+# folder_tells WHAT: of what failed last, as long as the kernel has not forgotten the folder.
+folder_tells() {
+	not cat "$MNT/@HEAD/data/sub/b.txt" 2>/dev/null
+	getfattr -n user.revfs.error --only-values "$MNT/@HEAD/data" 2>/dev/null >../attribute &&
+		[ "$(cat ../attribute)" = "$1" ]
+}
+
 # tells WHY [VARIABLE=VALUE...]: a mount tells that in the line of its remote, of the failure, and of the folder's attribute.
 tells() {
 	local why=$1 MNT
@@ -36,8 +43,7 @@ tells() {
 	cat "$MNT/.revfs/status" "$MNT/.revfs/errors" >../told
 	grep -q "^remote lab .*, answering, failed last [0-9TZ:-]*: not authorised: $why\$" ../told
 	grep -q "^[0-9TZ:-]* @[0-9a-f]*/data.*: can't look it up: not authorised: the remote 'lab': $why\( ([0-9]* times)\)\?\$" ../told
-	getfattr -n user.revfs.error --only-values "$MNT/@HEAD/data" 2>/dev/null >../attribute
-	[ "$(cat ../attribute)" = "can't look it up: not authorised: the remote 'lab': $why" ]
+	wait_for 20 folder_tells "can't look it up: not authorised: the remote 'lab': $why"
 	not grep -qw 'word\|secret' ../told ../attribute
 	revfs umount "$MNT"
 }
