@@ -400,6 +400,8 @@ static void find_last(struct pushes *all)
 static int put_packs(struct pushes *all, unsigned threads, size_t *order)
 {
 	const struct push_plan *plan = all->of[0].plan;
+	/* Where the store comes.  With several threads a pack is begun before it, on the connection that is open. */
+	const size_t store = threads < 2 || !plan->packs_count ? 0 : 1;
 	const struct push_crew crew = {
 	    .threads = threads,
 	    .count = plan->packs_count + 1,
@@ -410,9 +412,8 @@ static int put_packs(struct pushes *all, unsigned threads, size_t *order)
 	    .arg = all,
 	};
 
-	order[0] = plan->packs_count;
-	for (size_t i = 0; i < plan->packs_count; i++)
-		order[i + 1] = plan->order[i];
+	for (size_t i = 0; i <= plan->packs_count; i++)
+		order[i] = i == store ? plan->packs_count : plan->order[i - (i > store)];
 	return push_crew_run(&crew);
 }
 
