@@ -28,8 +28,8 @@ new_clone_of() {
 
 # folder_tells WHAT: of what failed last, as long as the kernel has not forgotten the folder.
 folder_tells() {
-	not cat "$MNT/@HEAD/data/sub/b.txt" 2>/dev/null
-	getfattr -n user.revfs.error --only-values "$MNT/@HEAD/data" 2>/dev/null >../attribute &&
+	! cat "$MNT/@HEAD/data/sub/b.txt" 2>/dev/null &&
+		getfattr -n user.revfs.error --only-values "$MNT/@HEAD/data" 2>/dev/null >../attribute &&
 		[ "$(cat ../attribute)" = "$1" ]
 }
 
