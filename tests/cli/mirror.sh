@@ -134,7 +134,7 @@ test_damage_does_not_spread() {
 	new_lab
 	pack=$(find ../lab/packs -type f -size +400k)
 	chmod u+w "$pack"
-	printf 'X' | dd of="$pack" bs=1 seek=300000 conv=notrunc status=none
+	printf XXXXXXXXXXXXXXXX | dd of="$pack" bs=1 seek=300000 conv=notrunc status=none
 	FILTER='s|packs/[0-9a-f/]+|PACK|' expect revfs mirror lab backup <<-'END'
 	--- stderr
 	revfs: 'PACK' at 'SCRATCH/test_damage_does_not_spread/lab' is damaged: what went before stays at 'SCRATCH/test_damage_does_not_spread/backup'
