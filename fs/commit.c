@@ -53,7 +53,7 @@ int commit_stage(const struct worktree *wt, const char *const *paths, char **mes
 	const char *args[] = {
 	    "-c", "core.fsync=all", "--literal-pathspecs", "add", "-f", "--sparse", from, "--pathspec-file-nul", NULL};
 	struct git_where where = *repo_where(wt->repo);
-	struct git_run run = {.where = &where, .args = args};
+	struct git_run run = {.where = &where, .args = args, .flags = GIT_RUN_LOCKING};
 	int error = from ? write_paths(wt, paths) : -ENOMEM;
 
 	*message = NULL;
@@ -78,7 +78,8 @@ static int run_commit(const struct worktree *wt, const char *from, const char *f
 	struct git_where where = *repo_where(wt->repo);
 	struct git_run run = {.where = &where,
 	                      .args = args,
-	                      .flags = GIT_RUN_PASS_INPUT | GIT_RUN_OUTPUT_TO_STDERR | GIT_RUN_PASS_ERRORS};
+	                      .flags = GIT_RUN_LOCKING | GIT_RUN_PASS_INPUT | GIT_RUN_OUTPUT_TO_STDERR |
+	                               GIT_RUN_PASS_ERRORS};
 	int error;
 
 	where.dir = repo_work_tree(wt->repo);

@@ -76,7 +76,7 @@ static int is_there(struct session *s, const char *name)
 static int git_config(struct session *s, const char *file, const char *const *arguments, int *status)
 {
 	const char *args[8] = {"config"};
-	struct git_run run = {.where = repo_where(s->repo), .args = args, .flags = GIT_RUN_READING};
+	struct git_run run = {.where = repo_where(s->repo), .args = args, .flags = GIT_RUN_READING | GIT_RUN_LOCKING};
 	size_t n = 1;
 	int error;
 

@@ -34,7 +34,7 @@ static const struct {
  * message printed. */
 static int run_config(struct repo *repo, const char *const *args, char **output)
 {
-	struct git_run run = {.where = repo_where(repo), .args = args};
+	struct git_run run = {.where = repo_where(repo), .args = args, .flags = GIT_RUN_LOCKING};
 	int error = git_run(&run), r = 0;
 
 	if (error) {

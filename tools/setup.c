@@ -50,7 +50,7 @@ bool setup_is_committed(struct repo *repo)
 int setup_stage(const struct repo *repo)
 {
 	static const char *const args[] = {"add", "-f", "--", ":(top,literal)" SETUP_PATH, NULL};
-	struct git_run run = {.where = repo_where(repo), .args = args};
+	struct git_run run = {.where = repo_where(repo), .args = args, .flags = GIT_RUN_LOCKING};
 	int ret = git_run(&run);
 	int status = EXIT_DONE;
 

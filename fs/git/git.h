@@ -24,6 +24,8 @@ struct git_where {
 	const char *alternates; /* GIT_ALTERNATE_OBJECT_DIRECTORIES */
 };
 
+#define GIT_GRACE_MS 2000
+
 enum git_run_flags {
 	GIT_RUN_PASS_INPUT = 1,       /* stdin is ours (editor, questions); else INPUT, or nothing */
 	GIT_RUN_PASS_OUTPUT = 2,      /* stdout is ours; else captured */
@@ -36,6 +38,9 @@ enum git_run_flags {
 	 * it. */
 	GIT_RUN_APART = 128,
 	GIT_RUN_NO_FETCH = 256, /* what a partial clone lacks is not fetched (a git before 2.39.4 does it still) */
+	/* It makes lock files.  A signal between the making of one and git's noting that it is to be removed leaves it
+	 * behind for ever: where the thread is to give up, git_run() first waits GIT_GRACE_MS for an end of its own. */
+	GIT_RUN_LOCKING = 512,
 };
 
 struct git_run {
@@ -56,8 +61,9 @@ struct git_run {
 
 /*
  * Run git to its end.  A status other than 0 is not an error of git_run().
- * Returns 0; -ENOPKG where there is no git; -EFBIG above the limit and -EINTR where git_set_interrupt()'s flag became
- * true (the child was ended); -ENOMEM, -errno.  git_run_release() frees the results and may be called in any case.
+ * Returns 0; -ENOPKG where there is no git; -EFBIG above the limit and -EINTR where this thread is to give up (the
+ * child was ended, or a signal that came to both ended it); -ENOMEM, -errno.  git_run_release() frees the results and
+ * may be called in any case.
  */
 int git_run(struct git_run *run);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cache/interrupt.h"
+#include "cache/io.h"
 
 #define CAPTURE_LIMIT ((size_t)64 << 20)
 
@@ -86,7 +87,26 @@ static int feed_send(struct feed *f)
 	return 0;
 }
 
-static int exchange(struct feed *feed, struct capture *output, struct capture *errors, size_t limit)
+/* How long a child may still run once this thread is to give up. */
+struct grace {
+	uint64_t ms;
+	uint64_t end_ns; /* by the monotonic clock; 0: it has not begun */
+};
+
+static bool is_given_up(struct grace *grace)
+{
+	uint64_t now;
+
+	if (!interrupt_pending())
+		return false;
+	now = io_monotonic_ns(io_system());
+	if (!grace->end_ns)
+		grace->end_ns = now + grace->ms * UINT64_C(1000000);
+	return now >= grace->end_ns;
+}
+
+static int exchange(struct feed *feed, struct capture *output, struct capture *errors, size_t limit,
+                    struct grace *grace)
 {
 	int r = 0;
 
@@ -96,7 +116,7 @@ static int exchange(struct feed *feed, struct capture *output, struct capture *e
 		    {.fd = output->fd, .events = POLLIN},
 		    {.fd = errors->fd, .events = POLLIN},
 		};
-		if (interrupt_pending())
+		if (is_given_up(grace))
 			return -EINTR;
 		if (poll(fds, 3, interrupt_watched() ? INTERRUPT_POLL_MS : -1) < 0) {
 			if (errno != EINTR)
@@ -115,7 +135,7 @@ static int exchange(struct feed *feed, struct capture *output, struct capture *e
 
 /* The exit of a child that holds none of our descriptors can still be a while away; only who may be interrupted
  * polls. */
-static int await_exit(pid_t pid, int *status)
+static int await_exit(pid_t pid, int *status, struct grace *grace)
 {
 	struct pollfd process = {.fd = -1, .events = POLLIN};
 	siginfo_t ended = {0};
@@ -127,7 +147,7 @@ static int await_exit(pid_t pid, int *status)
 		/* Without such a descriptor (an old kernel, a container that forbids it) the poll is a pause. */
 		if (process.fd < 0 && (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) || ended.si_pid))
 			break;
-		r = interrupt_pending() ? -EINTR : 0;
+		r = is_given_up(grace) ? -EINTR : 0;
 	}
 	close_fd(&process.fd);
 	if (!r)
@@ -192,6 +212,7 @@ static int connection_open(struct connection *c, unsigned flags, int output_fd)
 int git_run(struct git_run *run)
 {
 	struct capture output = {.fd = -1}, errors = {.fd = -1};
+	struct grace grace = {.ms = run->flags & GIT_RUN_LOCKING ? GIT_GRACE_MS : 0};
 	struct feed feed = {.fd = -1};
 	struct connection c;
 	pid_t pid;
@@ -211,15 +232,17 @@ int git_run(struct git_run *run)
 	output.fd = c.output.ours;
 	errors.fd = c.errors.ours;
 	c.input.ours = c.output.ours = c.errors.ours = -1;
-	r = exchange(&feed, &output, &errors, run->limit ? run->limit : CAPTURE_LIMIT);
+	r = exchange(&feed, &output, &errors, run->limit ? run->limit : CAPTURE_LIMIT, &grace);
 	close_fd(&feed.fd);
 	close_fd(&output.fd);
 	close_fd(&errors.fd);
 	if (!r)
-		r = await_exit(pid, &run->status);
+		r = await_exit(pid, &run->status, &grace);
 	if (r) {
 		kill(pid, SIGTERM);
 		run->status = git_reap(pid);
+	} else if (run->status > 128 && interrupt_pending()) {
+		r = -EINTR;
 	}
 	run->output = output.data;
 	run->output_len = output.len;

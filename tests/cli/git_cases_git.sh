@@ -312,6 +312,42 @@ test_an_index_lock_is_gits() {
 	[ "$(git log -1 --format=%s)" = first ]
 }
 
+# A git that is ended between making its lock and noting it leaves it behind for all that comes after.
+test_an_interrupted_snapshot_leaves_no_index_lock() {
+	local step status git
+	new_repo
+	make_data
+	git=$(command -v git)
+	mkdir ../slow
+	cat >../slow/git <<-END
+	#!/bin/sh
+	case " \$* " in
+	*" \$STEP "*)
+		: >"$PWD/.git/index.lock"
+		: >"$PWD/../locked-\$STEP"
+		sleep 0.3
+		rm "$PWD/.git/index.lock"
+		;;
+	esac
+	exec "$git" "\$@"
+	END
+	chmod +x ../slow/git
+	for step in add commit; do
+		echo "before $step" >data/new
+		STEP=$step PATH=$(realpath ../slow):$PATH revfs -q snapshot -m $step data 2>../said &
+		wait_for 20 test -e "../locked-$step"
+		kill $!
+		status=0
+		wait $! || status=$?
+		[ $status = 143 ] || [ $status = 0 ]
+		[ ! -s ../said ]
+		[ ! -e .git/index.lock ]
+		echo $step >data/new
+		revfs -q snapshot -m "$step again"
+		[ "$(revfs cat HEAD:data/new)" = $step ]
+	done
+}
+
 test_no_commit_stages_and_the_next_run_commits() {
 	new_repo
 	make_data

@@ -281,6 +281,41 @@ static void waiting_ends_when_interrupted(void **state)
 	git_set_interrupt(NULL);
 }
 
+/* What makes lock files gets some time to come to an end of its own, or to one by the same signal. */
+static void a_writer_may_finish(void **state)
+{
+	static const struct {
+		const char *script;
+		int result;
+		int status;
+		const char *output;
+	} cases[] = {
+	    {"sleep 0.3; echo done", 0, 0, "done\n"},
+	    {"exec 2>&- <&-; echo done; exec >&-; sleep 0.3", 0, 0, "done\n"},
+	    {"sleep 0.3; exit 1", 0, 1, ""},
+	    {"sleep 0.3; kill -INT $$", -EINTR, 128 + SIGINT, ""},
+	    {"exec sleep 60", -EINTR, 128 + SIGTERM, ""},
+	    {"exec >&- 2>&- <&-; exec sleep 60", -EINTR, 128 + SIGTERM, ""},
+	};
+	const char *const args[] = {"x", NULL};
+	struct git_run run = {.args = args, .flags = GIT_RUN_LOCKING};
+	pthread_t thread;
+
+	(void)state;
+	git_set_interrupt(&stop);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake_git(cases[i].script);
+		atomic_store(&stop, false);
+		assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
+		assert_int_equal(git_run(&run), cases[i].result);
+		assert_int_equal(run.status, cases[i].status);
+		assert_string_equal(run.output ? run.output : "", cases[i].output);
+		git_run_release(&run);
+		pthread_join(thread, NULL);
+	}
+	git_set_interrupt(NULL);
+}
+
 static void child_answers_and_ends(void **state)
 {
 	const struct git_where where = {.dir = folder};
@@ -356,6 +391,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(too_much_output_is_efbig, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(missing_git_and_missing_folder_are_told_apart, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(waiting_ends_when_interrupted, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_writer_may_finish, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(child_answers_and_ends, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(lines_and_bytes_come_apart, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(child_that_died_is_epipe_and_no_signal, set_up, tear_down),
