@@ -203,6 +203,46 @@ test_a_full_upper_folder() {
 	nothing_is_left
 }
 
+# The records, the packs and Git's objects find no room; the upper folders are elsewhere.
+test_a_full_git_directory() {
+	local before
+	small_disk 8m clone
+	new_lab
+	mkdir ../uppers
+	git config revfs.attachDir "$(realpath ../uppers)"
+	revfs -q attach
+	echo one >data/a
+	cp -r data ../as_it_was
+	before=$(git rev-parse HEAD)
+	dd if=/dev/zero of=.git/filler bs=4k 2>/dev/null && return 1
+	expect revfs snapshot -m full <<-'END'
+	--- stderr
+	revfs: cannot write to the store: No space left on device
+	--- status 8
+	END
+	[ "$(git rev-parse HEAD)" = "$before" ]
+	diff -r data ../as_it_was
+	echo two >data/new
+	expect_status 11 revfs detach
+	# As after a restart.
+	unmount_all
+	expect revfs attach <<-'END'
+	--- stderr
+	revfs: cannot note in the Git directory that 'data' is attached: No space left on device
+	--- status 8
+	END
+	[ "$(count_mounts)" = 0 ]
+	rm .git/filler
+	revfs -q attach
+	[ "$(cat data/a data/new)" = "$(printf 'one\ntwo')" ]
+	revfs -q snapshot -m room
+	[ "$(revfs cat HEAD:data/a HEAD:data/new)" = "$(printf 'one\ntwo')" ]
+	dd if=/dev/zero of=.git/filler bs=4k 2>/dev/null && return 1
+	revfs -q detach
+	rm .git/filler
+	nothing_is_left
+}
+
 test_an_upper_folder_that_nobody_may_write_to() {
 	new_lab
 	small_disk 1m ../fast
