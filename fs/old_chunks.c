@@ -5,14 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cache/chunker.h"
 #include "cache/interrupt.h"
 #include "fs/content.h"
 #include "fs/dataset.h"
+#include "fs/old_files.h"
+#include "fs/old_folder.h"
 #include "fs/remote/relied.h"
 
 #define LISTS_MAX 4         /* that are kept: threads may be at the end of a file and at the beginning of the next */
 #define KEPT_MAX (1u << 20) /* chunks in them, before another is read */
 #define FAILURES_MAX 3
+
+/* Which old file may have been the one at a path, in the order in which they are tried. */
+enum guess {
+	GUESS_SAME_PATH,                                      /* where there is one, no other is tried */
+	GUESS_SAME_NAME,                                      /* and size, in another folder: one of the likely */
+	GUESS_SAME_SIZE = GUESS_SAME_NAME + OLD_FILES_LIKELY, /* in the same folder: renamed */
+	GUESSES,
+};
 
 /* A chunk of a list; the packs stand in a table, which neighbours share. */
 struct old_chunk {
@@ -22,20 +33,13 @@ struct old_chunk {
 	uint32_t stored_len;
 };
 
-/* The list of the file at PATH. */
+/* A list for the file at PATH. */
 struct old_list {
 	char *path; /* NULL: none */
 	struct old_chunk *chunks;
 	size_t count, room;
 	struct pack_id *packs;
 	size_t packs_count, packs_room;
-};
-
-/* The files of the old folder PATH, by their sizes. */
-struct old_folder {
-	char *path; /* NULL: none */
-	struct content *files;
-	size_t count, room;
 };
 
 struct old_chunks {
@@ -45,8 +49,9 @@ struct old_chunks {
 	struct relied *relied; /* NULL: not needed yet */
 	unsigned failures;
 	struct old_list lists[LISTS_MAX];
-	size_t next;              /* the list that goes first */
-	struct old_folder folder; /* the last one that was looked at */
+	size_t next; /* the list that goes first */
+	struct old_folder folder;
+	struct old_files *files; /* NULL: not needed yet */
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	bool busy; /* a thread is being served: everything above is its own; below the lock */
@@ -80,13 +85,6 @@ static void forget(struct old_list *list)
 	*list = (struct old_list){.path = NULL};
 }
 
-static void forget_folder(struct old_folder *folder)
-{
-	free(folder->path);
-	free(folder->files);
-	*folder = (struct old_folder){.path = NULL};
-}
-
 void old_chunks_free(struct old_chunks *chunks)
 {
 	struct old_chunks *o = chunks;
@@ -95,7 +93,8 @@ void old_chunks_free(struct old_chunks *chunks)
 		return;
 	for (size_t i = 0; i < LISTS_MAX; i++)
 		forget(&o->lists[i]);
-	forget_folder(&o->folder);
+	old_folder_release(&o->folder);
+	old_files_free(o->files);
 	relied_free(o->relied);
 	source_close(o->source);
 	pthread_cond_destroy(&o->idle);
@@ -179,128 +178,47 @@ static int add_chunk(void *arg, const struct list_entry *entry)
 
 /* --- contents --- */
 
-static int compare_sizes(const void *a, const void *b)
+static int read_file_root(struct old_chunks *o, struct content *content)
 {
-	const struct content *x = a, *y = b;
-
-	return (x->size > y->size) - (x->size < y->size);
-}
-
-static int add_file(struct old_folder *folder, const struct entry *entry)
-{
-	struct content content;
-
-	if (entry->kind != ENTRY_FILE || content_of(entry, &content) || content.form == CONTENT_INLINE)
-		return 0;
-	if (folder->count == folder->room) {
-		size_t room = folder->room ? 2 * folder->room : 64;
-		struct content *files = reallocarray(folder->files, room, sizeof(*files));
-
-		if (!files)
-			return -ENOMEM;
-		folder->files = files;
-		folder->room = room;
-	}
-	folder->files[folder->count++] = content;
-	return 0;
-}
-
-static int read_files(struct old_chunks *o, const struct directory *directory)
-{
-	struct tree_cursor cursor = {.ordinal = 0};
-	struct entry entry;
-	int error = tree_cursor_open(o->source, directory, 0, &cursor);
-
-	for (size_t i = 0; i < OLD_CHUNKS_FOLDER_MAX && !error; i++) {
-		error = tree_cursor_next(&cursor, &entry);
-		if (!error)
-			error = add_file(&o->folder, &entry);
-	}
-	tree_cursor_close(&cursor);
-	return error == -ENOENT ? 0 : error;
-}
-
-/* Read the old folder PATH; one that was not there has no files. */
-static int read_folder(struct old_chunks *o, const char *path)
-{
-	struct directory directory;
-	struct entry_pin found;
-	int error = 0;
-
-	dataset_directory(&o->old, &directory);
-	if (*path) {
-		error = tree_walk(o->source, &directory, path, &found);
-		if (!error) {
-			const bool is_folder = found.entry.kind == ENTRY_DIRECTORY;
-
-			directory_of(&found.entry, &directory);
-			tree_unpin_entry(o->source, &found);
-			error = is_folder ? 0 : -ENOTDIR;
-		}
-	}
-	if (!error)
-		error = read_files(o, &directory);
-	if (!error && o->folder.count)
-		qsort(o->folder.files, o->folder.count, sizeof(*o->folder.files), compare_sizes);
-	return error == -ENOENT || error == -ENOTDIR ? 0 : error;
-}
-
-/* The only file of SIZE bytes in the old folder where PATH is.  Of several nobody can tell which, but by their lists.
- */
-static int find_by_size(struct old_chunks *o, const char *path, uint64_t size, struct content *content)
-{
-	const char *slash = strrchr(path, '/');
-	const struct content key = {.size = size}, *found = NULL;
-	char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
-	int error = folder ? 0 : -ENOMEM;
-
-	if (folder && o->folder.path && !strcmp(folder, o->folder.path)) {
-		free(folder);
-	} else if (folder) {
-		forget_folder(&o->folder);
-		o->folder.path = folder;
-		error = read_folder(o, folder);
-		if (error)
-			forget_folder(&o->folder);
-	}
-	if (error)
-		return error;
-	if (o->folder.count)
-		found = bsearch(&key, o->folder.files, o->folder.count, sizeof(key), compare_sizes);
-	if (!found || (found > o->folder.files && found[-1].size == size) ||
-	    (found + 1 < o->folder.files + o->folder.count && found[1].size == size))
-		return -ENOENT;
-	*content = *found;
-	return 0;
-}
-
-/* What the file at PATH, of SIZE bytes now, was.  -ENOENT where it was nothing. */
-static int find_content(struct old_chunks *o, const char *path, uint64_t size, struct content *content)
-{
-	struct directory directory;
-	struct entry_pin found;
 	struct page_pin root;
 	struct entry entry;
+	int error = source_pin_root(o->source, PAGE_FILE, &o->old.root, &root);
+
+	if (error)
+		return error;
+	page_entry(root.page, 0, &entry);
+	error = content_of(&entry, content);
+	source_unpin_page(o->source, &root);
+	return error;
+}
+
+/* What the file at PATH was.  -ENOENT where it was nothing. */
+static int find_at_path(struct old_chunks *o, const char *path, struct content *content)
+{
+	struct directory directory;
+	struct entry_pin found;
 	int error;
 
-	if (o->old.is_file) {
-		error = source_pin_root(o->source, PAGE_FILE, &o->old.root, &root);
-		if (error)
-			return error;
-		page_entry(root.page, 0, &entry);
-		error = content_of(&entry, content);
-		source_unpin_page(o->source, &root);
-		return error;
-	}
 	dataset_directory(&o->old, &directory);
 	error = tree_walk(o->source, &directory, path, &found);
-	if (error == -ENOENT)
-		return find_by_size(o, path, size, content);
 	if (error)
 		return error;
 	error = content_of(&found.entry, content);
 	tree_unpin_entry(o->source, &found);
 	return error;
+}
+
+/* What the file at PATH, of SIZE bytes now, may have been.  -ENOENT where GUESS has nothing. */
+static int find_content(struct old_chunks *o, enum guess guess, const char *path, uint64_t size,
+                        struct content *content)
+{
+	if (o->old.is_file)
+		return guess == GUESS_SAME_PATH ? read_file_root(o, content) : -ENOENT;
+	if (guess == GUESS_SAME_PATH)
+		return find_at_path(o, path, content);
+	if (guess == GUESS_SAME_SIZE)
+		return old_folder_find(&o->folder, o->source, &o->old, path, size, content);
+	return old_files_list(o->files, path, size, guess - GUESS_SAME_NAME, content);
 }
 
 /* The old list at PATH, in place of the one that goes first. */
@@ -342,34 +260,97 @@ static bool find_in_list(const struct old_list *list, const struct id *id, struc
 	return found;
 }
 
-/* Whether the old content of what is at PATH names ID.  1, 0 or -errno. */
-static int find_old(struct old_chunks *o, const char *path, uint64_t size, const struct id *id, struct locator *locator)
-{
-	struct old_list *list = NULL;
-	struct content content;
-	int error;
-
-	for (size_t i = 0; i < LISTS_MAX && !list; i++) {
-		if (o->lists[i].path && !strcmp(o->lists[i].path, path))
-			list = &o->lists[i];
-	}
-	if (list)
-		return find_in_list(list, id, locator);
-	error = find_content(o, path, size, &content);
-	if (error)
-		return error;
-	if (content.form != CONTENT_LIST) {
-		*locator = content.locator;
-		return content.form == CONTENT_CHUNK && id_equal(&content.id, id);
-	}
-	error = read_list(o, path, &content, &list);
-	return error ? error : find_in_list(list, id, locator);
-}
-
 /* What says that there is nothing at the path which has chunks. */
 static bool is_absence(int error)
 {
 	return error == -ENOENT || error == -ENOTDIR || error == -EISDIR || error == -EIO;
+}
+
+static struct old_list *find_list(struct old_chunks *o, const char *path)
+{
+	for (size_t i = 0; i < LISTS_MAX; i++) {
+		if (o->lists[i].path && !strcmp(o->lists[i].path, path))
+			return &o->lists[i];
+	}
+	return NULL;
+}
+
+/* Whether CONTENT names ID; a list is kept for PATH, in place of another.  1, 0 or -errno. */
+static int look_into(struct old_chunks *o, const char *path, const struct content *content, const struct id *id,
+                     struct locator *locator)
+{
+	struct old_list *list = find_list(o, path);
+	int error;
+
+	if (content->form != CONTENT_LIST) {
+		*locator = content->locator;
+		return content->form == CONTENT_CHUNK && id_equal(&content->id, id);
+	}
+	if (list)
+		forget(list);
+	error = read_list(o, path, content, &list);
+	if (error)
+		return error;
+	return find_in_list(list, id, locator);
+}
+
+/* Whether a file that has no list was the chunk ID, whatever its name. */
+static int find_whole(struct old_chunks *o, uint64_t size, const struct id *id, struct locator *locator)
+{
+	struct content content;
+	int error = o->files ? 0 : old_files_new(o->source, &o->old, &o->files);
+
+	if (!error)
+		error = old_files_ask(o->files, size < CHUNK_MAX ? size : CHUNK_MAX);
+	if (!error && size <= CHUNK_MAX)
+		error = old_files_chunk(o->files, id, &content);
+	else if (!error)
+		error = -ENOENT;
+	if (!error)
+		*locator = content.locator;
+	return error ? error : 1;
+}
+
+static enum guess guess_after(enum guess guess, bool was_there)
+{
+	if (guess == GUESS_SAME_PATH)
+		return was_there ? GUESSES : GUESS_SAME_NAME;
+	/* Those of one name end at the first that is not there. */
+	return guess < GUESS_SAME_SIZE && !was_there ? GUESS_SAME_SIZE : guess + 1;
+}
+
+/* The same of the file that GUESS finds; -ENOENT where there is none. */
+static int try_guess(struct old_chunks *o, enum guess guess, const char *path, uint64_t size, const struct id *id,
+                     struct locator *locator)
+{
+	struct content content;
+	int error = find_content(o, guess, path, size, &content), found;
+
+	if (error)
+		return is_absence(error) ? -ENOENT : error;
+	found = look_into(o, path, &content, id, locator);
+	if (found > 0 && guess != GUESS_SAME_PATH && guess != GUESS_SAME_SIZE)
+		old_files_confirm(o->files);
+	return found;
+}
+
+/* Whether what may have been the file at PATH names ID.  The first chunk of a file decides which one that was.  1, 0 or
+ * -errno. */
+static int find_old(struct old_chunks *o, const char *path, uint64_t size, const struct id *id, struct locator *locator)
+{
+	struct old_list *list = find_list(o, path);
+	int found = -ENOENT;
+
+	if (list)
+		return find_in_list(list, id, locator);
+	for (enum guess guess = GUESS_SAME_PATH; found <= 0 && guess < GUESSES; guess = guess_after(guess, !found)) {
+		found = try_guess(o, guess, path, size, id, locator);
+		if (found == -ENOENT && guess == GUESS_SAME_PATH && !o->old.is_file)
+			found = find_whole(o, size, id, locator);
+		if (found < 0 && found != -ENOENT)
+			return found;
+	}
+	return found;
 }
 
 /* find_old() in bounded time. */

@@ -8,8 +8,9 @@
  * (fs/remote/relied.h).  It is named by that same locator.  So the new revision depends on nothing on which the parent
  * does not, wherever the parent goes, and a locator that lies costs a copy of the chunk here, never the chunk.
  *
- * Where the parent has nothing at the path, the file may have been renamed or copied: what the parent has in the same
- * folder is looked at, where exactly one file there has that size.
+ * Where the parent has nothing at the path, the file may have been moved, renamed or copied, or its folder was.  The
+ * chunk is looked for among the files that are one chunk, and in the lists of those that have the same name and size
+ * (fs/old_files.h), and of the one that has that size where it is the only one in the same folder (fs/old_folder.h).
  *
  * A list that cannot be read in OLD_CHUNKS_WAIT_MS counts as empty, and after some of those no more are read.
  * Thread-safe: one thread at a time is served, the others wait for it.
@@ -25,8 +26,7 @@
 struct old_chunks;
 
 #define OLD_CHUNKS_WAIT_MS 10000
-#define OLD_CHUNKS_FOLDER_MAX 65536 /* entries of a folder that are looked at for files of a size, the first ones */
-#define OLD_CHUNKS_MAX (4u << 20)   /* that are looked at in one list, the first ones: about 256 GiB */
+#define OLD_CHUNKS_MAX (4u << 20) /* that are looked at in one list, the first ones: about 256 GiB */
 
 /* Of the dataset OLD, read from the store and the remotes of SOURCE (borrowed).  Asks nothing yet.  0 or -ENOMEM. */
 int old_chunks_new(struct source *source, const struct pointer *old, struct old_chunks **chunks);

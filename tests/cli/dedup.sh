@@ -121,6 +121,37 @@ test_a_renamed_file_is_named_again() {
 	no_damage
 }
 
+test_what_was_moved_is_named_again() {
+	local i
+	new_repo origin
+	mkdir -p data/train/{cats,dogs}/deep data/other
+	for i in {1..20}; do
+		random 20000 "cat $i" >data/train/cats/$i
+		random 20000 "dog $i" >data/train/dogs/$i
+		random 20000 "deep $i" >data/train/dogs/deep/$i
+	done
+	random 2M large >data/train/large
+	for i in one two three; do
+		mkdir data/$i
+		random 500000 $i >data/$i/shard
+	done
+	seq 2000 >data/small
+	revfs -q snapshot -m first data
+	push_and_clone
+	revfs -q checkout
+	# All have the same size, and three folders the same names.
+	mv data/train data/training
+	mv data/training/dogs/deep data/other/far
+	mv data/training/large data/other/large
+	mv data/two data/zwei
+	cp -r data/three data/drei
+	revfs -q snapshot -m second
+	[ "$(stored)" -lt 40000 ]
+	pushes_less_than 40000
+	third_reads HEAD data/training/cats/7 data/training/dogs/8 data/other/far/9 data/other/large data/zwei/shard data/drei/shard
+	no_damage
+}
+
 test_a_dataset_of_one_file() {
 	new_repo origin
 	random 3M f >large

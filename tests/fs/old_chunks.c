@@ -149,6 +149,17 @@ static void what_the_folder_had_of_that_size_is_found(void **state)
 	assert_int_equal(found_of_size(&old, "below/other", (CHUNKS - 1) * LEN), 0);
 }
 
+/* With the same name and size in another folder: moved. */
+static void what_another_folder_had_by_that_name_is_found(void **state)
+{
+	struct pointer old = commit(chunks, CHUNKS - 1), single = commit(chunks, 1);
+
+	(void)state;
+	assert_int_equal(found_of_size(&old, "below/large", (CHUNKS - 1) * LEN), CHUNKS - 1);
+	assert_int_equal(found_of_size(&old, "below/large", (CHUNKS - 1) * LEN + 1), 0);
+	assert_int_equal(found_of_size(&single, "deep/below/large", LEN), 1);
+}
+
 static void what_the_path_had_is_found(void **state)
 {
 	struct pointer old = commit(chunks, CHUNKS - 1), single = commit(chunks, 1);
@@ -281,6 +292,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_the_folder_had_of_that_size_is_found),
+	    TEST(what_another_folder_had_by_that_name_is_found),
 	    TEST(what_the_path_had_is_found),
 	    TEST(a_locator_that_lies_is_no_evidence),
 	    TEST(what_is_condemned_there_is_absent),

@@ -4,6 +4,38 @@
 
 IDS='s/[0-9a-f]{12}/ID/; s/[0-9.]+ s$/S s/; s/read .*/READ/; s/^commit .*/commit/; /^mounted at/d; /^not known/d'
 
+# The data stays where it is: at the remote.
+test_a_renamed_folder_is_not_stored_again() {
+	new_lab
+	revfs -q attach
+	head -c 3000000 /dev/urandom >data/sub/large
+	for i in {1..30}; do
+		head -c 20000 /dev/urandom >data/sub/$i
+	done
+	revfs -q snapshot -m large
+	revfs -q push --yes
+	revfs -q detach
+	cd ..
+	git clone -q clone again
+	cd again
+	git config revfs.remote.lab.url "$(realpath ../lab)"
+	revfs -q attach
+	mv data/sub data/moved
+	FILTER='s/^read .*/read/;s/^commit.*/commit/' expect revfs snapshot -m moved <<-'END'
+	data: 32 renamed
+	read
+	commit
+	END
+	[ "$(du -bs .git/revfs/packs | cut -f 1)" -lt 30000 ]
+	[ "$(du -bs ../lab | cut -f 1)" -gt 3000000 ]
+	revfs -q push --yes
+	[ "$(du -bs ../lab | cut -f 1)" -lt 3700000 ]
+	cmp data/moved/large <(revfs cat HEAD:data/moved/large)
+	revfs -q detach
+	revfs -q checkout
+	cmp data/moved/large <(revfs cat HEAD~1:data/sub/large)
+}
+
 test_a_clone_that_is_moved_while_attached() {
 	new_lab
 	revfs -q attach

@@ -1,0 +1,192 @@
+/* The files of an old tree: the likeliest of several, and no more reading than was paid for. */
+#include "fs/old_files.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/dataset.h"
+#include "tests/support/scratch.h"
+
+static struct dataset_world world;
+static struct pointer old;
+static struct old_files *files;
+
+static int set_up(void **state)
+{
+	(void)state;
+	dataset_world_open(&world);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	old_files_free(files);
+	files = NULL;
+	dataset_world_close(&world);
+	return 0;
+}
+
+static void record(void)
+{
+	old = dataset_world_record(&world, "data", NULL);
+	assert_int_equal(old_files_new(world.source, &old, &files), 0);
+	assert_int_equal(old_files_ask(files, 0), 0);
+}
+
+/* Files of one letter; above 256 KiB they are lists. */
+#define MAKE "make() { mkdir -p \"$(dirname \"$2\")\" && head -c $3 /dev/zero | tr '\\0' $1 >\"$2\"; }; "
+#define LARGE 300000
+
+/* The letter of the NTH list that is likely for PATH; 0 where there is none. */
+static char list(const char *path, uint64_t size, unsigned nth)
+{
+	struct content content;
+	char letter;
+	int error = old_files_list(files, path, size, nth, &content);
+
+	if (error == -ENOENT)
+		return 0;
+	assert_int_equal(error, 0);
+	assert_int_equal(content.form, CONTENT_LIST);
+	assert_int_equal(content.size, size);
+	assert_int_equal(content_read(world.source, &content, &letter, 1, 0), 1);
+	return letter;
+}
+
+/* The size of the file that is found for the chunk of SIZE times LETTER; 0 where there is none. */
+static uint64_t chunk(char letter, size_t size)
+{
+	static char bytes[LARGE];
+	struct content content;
+	struct id id;
+	int error;
+
+	memset(bytes, letter, size);
+	id_of(bytes, size, &id);
+	error = old_files_chunk(files, &id, &content);
+	if (error == -ENOENT)
+		return 0;
+	assert_int_equal(error, 0);
+	assert_int_equal(content.form, CONTENT_CHUNK);
+	assert_true(id_equal(&content.id, &id));
+	return content.size;
+}
+
+static void one_chunk_is_found_by_its_id(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "make a data/x/one 1000; make b data/x/two 1000; make c data/three 2000; make d data/tiny 100; "
+	                "make e data/large 300000; mkdir data/folder");
+	record();
+	assert_int_equal(chunk('a', 1000), 1000);
+	assert_int_equal(chunk('b', 1000), 1000);
+	assert_int_equal(chunk('c', 2000), 2000);
+	assert_int_equal(chunk('c', 1000), 0);
+	/* Contents in the page are nowhere else. */
+	assert_int_equal(chunk('d', 100), 0);
+	assert_int_equal(chunk('e', 262144), 0);
+}
+
+static void lists_are_found_by_name_and_size(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "make a data/x/one 300000; make b data/x/two 300000; make c data/three 400000; "
+	                "make d data/small 1000");
+	record();
+	assert_int_equal(list("one", LARGE, 0), 'a');
+	assert_int_equal(list("elsewhere/deep/two", LARGE, 0), 'b');
+	assert_int_equal(list("x/three", 400000, 0), 'c');
+	assert_int_equal(list("one", LARGE, 1), 0);
+	assert_int_equal(list("one", LARGE + 1, 0), 0);
+	assert_int_equal(list("x/four", LARGE, 0), 0);
+	assert_int_equal(list("small", 1000, 0), 0);
+	assert_int_equal(list("", LARGE, 0), 0);
+}
+
+static void of_several_the_folders_decide(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "for f in a b c; do make $f data/train/$f/deep/one 300000; make $f data/train/$f/two 300000; "
+	                "done; make d data/one 300000; make e data/a/deep/one 300000");
+	record();
+	/* `b/deep`, then `deep`, then the rest. */
+	assert_int_equal(list("training/b/deep/one", LARGE, 0), 'b');
+	assert_int_equal(list("training/b/deep/one", LARGE, 4), 'd');
+	assert_int_equal(list("training/b/deep/one", LARGE, 5), 0);
+	assert_int_equal(list("train/a/deep/one", LARGE, 0), 'a');
+	assert_int_equal(list("train/a/deep/one", LARGE, 1), 'e');
+	/* Nothing is alike: the folder that was confirmed last. */
+	assert_int_equal(list("training/c/two", LARGE, 0), 'c');
+	old_files_confirm(files);
+	assert_int_equal(list("far/two", LARGE, 0), 'c');
+	assert_int_equal(list("b/two", LARGE, 0), 'b');
+	assert_int_equal(list("far/two", LARGE, 0), 'c');
+	assert_int_equal(list("b/two", LARGE, 0), 'b');
+	old_files_confirm(files);
+	assert_int_equal(list("far/two", LARGE, 0), 'b');
+	assert_int_equal(list("far/two", LARGE, 3), 0);
+}
+
+static void no_more_than_the_likeliest_are_told(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "for f in a b c d e f g h i j; do make $f data/$f/one 300000; done");
+	record();
+	assert_int_equal(list("j/one", LARGE, 0), 'j');
+	assert_int_equal(list("j/one", LARGE, 1), 'a');
+	assert_int_equal(list("j/one", LARGE, OLD_FILES_LIKELY - 1), 'g');
+	assert_int_equal(list("j/one", LARGE, OLD_FILES_LIKELY), 0);
+}
+
+/* What is at the end of a large tree is found once enough was asked for. */
+static void reading_is_paid_for(void **state)
+{
+	const uint64_t share = (uint64_t)OLD_FILES_FIRST * OLD_FILES_SHARE;
+
+	(void)state;
+	scratch_sh(MAKE "mkdir -p data/many; make y data/many/y 1000; make z data/z 1000; "
+	                "seq -f data/many/%%g 20000 | xargs touch");
+	record();
+	assert_int_equal(chunk('z', 1000), 1000);
+	assert_int_equal(chunk('y', 1000), 0);
+	assert_int_equal(old_files_ask(files, share), 0);
+	assert_int_equal(chunk('y', 1000), 0);
+	assert_int_equal(old_files_ask(files, 3 * share), 0);
+	assert_int_equal(chunk('y', 1000), 1000);
+	assert_int_equal(chunk('z', 1000), 1000);
+}
+
+static void what_cannot_be_read_is_passed_over(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "make a data/a/one 1000");
+	record();
+	assert_int_equal(chunk('a', 1000), 1000);
+	old_files_free(files);
+	old.root.bytes[0] ^= 1;
+	assert_int_equal(old_files_new(world.source, &old, &files), 0);
+	assert_int_equal(old_files_ask(files, 1000), -ENODATA);
+	assert_int_equal(old_files_ask(files, 1000), 0);
+	assert_int_equal(chunk('a', 1000), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(one_chunk_is_found_by_its_id, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(lists_are_found_by_name_and_size, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(of_several_the_folders_decide, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(no_more_than_the_likeliest_are_told, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(reading_is_paid_for, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(what_cannot_be_read_is_passed_over, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
