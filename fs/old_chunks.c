@@ -50,6 +50,7 @@ struct old_chunks {
 	unsigned failures;
 	struct old_list lists[LISTS_MAX];
 	size_t next; /* the list that goes first */
+	struct gone *gone;
 	struct old_folder folder;
 	struct old_files *files; /* NULL: not needed yet */
 	pthread_mutex_t lock;
@@ -57,20 +58,19 @@ struct old_chunks {
 	bool busy; /* a thread is being served: everything above is its own; below the lock */
 };
 
-int old_chunks_new(struct source *source, const struct pointer *old, struct old_chunks **chunks)
+int old_chunks_new(struct source *source, const struct pointer *old, struct gone *gone, struct old_chunks **chunks)
 {
 	struct old_chunks *o = calloc(1, sizeof(*o));
-	int error;
+	int error = o ? source_open_beside(source, &o->source) : -ENOMEM;
 
-	if (!o)
-		return -ENOMEM;
-	o->old = *old;
-	o->outer = source;
-	error = source_open_beside(source, &o->source);
 	if (error) {
 		free(o);
+		gone_close(gone);
 		return error;
 	}
+	o->old = *old;
+	o->outer = source;
+	o->gone = gone;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->idle, NULL);
 	*chunks = o;
@@ -95,6 +95,7 @@ void old_chunks_free(struct old_chunks *chunks)
 		forget(&o->lists[i]);
 	old_folder_release(&o->folder);
 	old_files_free(o->files);
+	gone_close(o->gone);
 	relied_free(o->relied);
 	source_close(o->source);
 	pthread_cond_destroy(&o->idle);
@@ -298,7 +299,7 @@ static int look_into(struct old_chunks *o, const char *path, const struct conten
 static int find_whole(struct old_chunks *o, uint64_t size, const struct id *id, struct locator *locator)
 {
 	struct content content;
-	int error = o->files ? 0 : old_files_new(o->source, &o->old, &o->files);
+	int error = o->files ? 0 : old_files_new(o->source, &o->old, o->gone, &o->files);
 
 	if (!error)
 		error = old_files_ask(o->files, size < CHUNK_MAX ? size : CHUNK_MAX);

@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 
+#include "fs/gone.h"
 #include "fs/pointer.h"
 #include "fs/source.h"
 
@@ -28,8 +29,9 @@ struct old_chunks;
 #define OLD_CHUNKS_WAIT_MS 10000
 #define OLD_CHUNKS_MAX (4u << 20) /* that are looked at in one list, the first ones: about 256 GiB */
 
-/* Of the dataset OLD, read from the store and the remotes of SOURCE (borrowed).  Asks nothing yet.  0 or -ENOMEM. */
-int old_chunks_new(struct source *source, const struct pointer *old, struct old_chunks **chunks);
+/* Of the dataset OLD, read from the store and the remotes of SOURCE (borrowed).  GONE (NULL: not known) tells which of
+ * its folders are seen no more, and is taken over in any case.  Asks nothing yet.  0 or -ENOMEM. */
+int old_chunks_new(struct source *source, const struct pointer *old, struct gone *gone, struct old_chunks **chunks);
 void old_chunks_free(struct old_chunks *chunks); /* NULL is ignored; no thread may be in it */
 
 /*

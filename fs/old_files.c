@@ -7,14 +7,19 @@
 #include "cache/checksum.h"
 #include "cache/wire.h"
 #include "fs/dataset.h"
+#include "fs/gone.h"
 #include "fs/tree.h"
 
 #define COMPARED_MAX 1024 /* of one name and size, by their folders */
+#define TURN_ENTRIES 256  /* that are read before it is another folder's turn */
 
 struct folder {
 	struct directory directory;
 	uint32_t parent;
-	char *name; /* NULL: the dataset itself */
+	char *name;       /* NULL: the dataset itself */
+	uint64_t ordinal; /* of the first entry that was not read */
+	bool gone;
+	bool read; /* to its end, or it cannot be */
 };
 
 struct noted {
@@ -25,10 +30,13 @@ struct noted {
 
 struct old_files {
 	struct source *source;
-	struct folder *folders; /* those before NEXT were read */
+	const struct gone *where;
+	struct folder *folders;
 	size_t folders_count, folders_room;
-	size_t next;
-	uint64_t ordinal; /* in folder NEXT: of the first entry that was not read */
+	size_t unread;    /* of them */
+	size_t next;      /* whose turn it is */
+	size_t next_gone; /* those that are gone were read before this one */
+	uint32_t reading; /* the folder of what is noted now */
 	struct noted *files;
 	size_t count, room;
 	uint64_t read;
@@ -38,7 +46,7 @@ struct old_files {
 	uint32_t confirmed; /* of the last one that was right */
 };
 
-int old_files_new(struct source *source, const struct pointer *old, struct old_files **files)
+int old_files_new(struct source *source, const struct pointer *old, const struct gone *gone, struct old_files **files)
 {
 	struct old_files *o = calloc(1, sizeof(*o));
 
@@ -50,7 +58,8 @@ int old_files_new(struct source *source, const struct pointer *old, struct old_f
 		return -ENOMEM;
 	}
 	o->source = source;
-	o->folders_count = o->folders_room = 1;
+	o->where = gone;
+	o->folders_count = o->folders_room = o->unread = 1;
 	dataset_directory(old, &o->folders[0].directory);
 	*files = o;
 	return 0;
@@ -79,6 +88,41 @@ static uint64_t key_of_chunk(const struct id *id)
 
 /* --- filling --- */
 
+/* The path of FOLDER below the dataset, malloc'ed; NULL without memory. */
+static char *path_of(const struct old_files *o, size_t folder)
+{
+	size_t len = 0;
+	char *path, *at;
+
+	for (size_t i = folder; o->folders[i].name; i = o->folders[i].parent)
+		len += strlen(o->folders[i].name) + 1;
+	path = malloc(len + 1);
+	if (!path)
+		return NULL;
+	at = path + len;
+	for (size_t i = folder; o->folders[i].name; i = o->folders[i].parent) {
+		const size_t name_len = strlen(o->folders[i].name);
+
+		*--at = i == folder ? '\0' : '/';
+		at -= name_len;
+		memcpy(at, o->folders[i].name, name_len);
+	}
+	return path;
+}
+
+static bool is_gone(const struct old_files *o, size_t folder)
+{
+	char *path;
+	bool gone;
+
+	if (!o->where || o->folders[o->folders[folder].parent].gone)
+		return o->where;
+	path = path_of(o, folder);
+	gone = path && gone_folder(o->where, path);
+	free(path);
+	return gone;
+}
+
 static int note_folder(struct old_files *o, const struct entry *entry)
 {
 	struct folder *folder;
@@ -94,20 +138,24 @@ static int note_folder(struct old_files *o, const struct entry *entry)
 		o->folders_room *= 2;
 	}
 	folder = &o->folders[o->folders_count];
-	folder->parent = (uint32_t)o->next;
+	folder->parent = o->reading;
 	folder->name = strndup(entry->name, entry->name_len);
 	if (!folder->name)
 		return -ENOMEM;
 	directory_of(entry, &folder->directory);
+	folder->ordinal = 0;
+	folder->read = false;
+	folder->gone = is_gone(o, o->folders_count);
 	o->folders_count++;
+	o->unread++;
 	return 0;
 }
 
-static int note_file(struct old_files *o, const struct entry *entry)
+static int note_file(struct old_files *o, const struct entry *entry, uint64_t ordinal)
 {
 	uint64_t key;
 
-	if (entry->form == CONTENT_INLINE || o->count == OLD_FILES_MAX || o->ordinal > UINT32_MAX)
+	if (entry->form == CONTENT_INLINE || o->count == OLD_FILES_MAX || ordinal > UINT32_MAX)
 		return 0;
 	if (o->count == o->room) {
 		size_t room = o->room ? 2 * o->room : 1024;
@@ -120,40 +168,76 @@ static int note_file(struct old_files *o, const struct entry *entry)
 	}
 	key = entry->form == CONTENT_LIST ? key_of_list(entry->name, entry->name_len, entry->size)
 	                                  : key_of_chunk(&entry->id);
-	o->files[o->count++] = (struct noted){key, (uint32_t)o->next, (uint32_t)o->ordinal};
+	o->files[o->count++] = (struct noted){key, o->reading, (uint32_t)ordinal};
 	return 0;
 }
 
-static int note(struct old_files *o, const struct entry *entry)
+static int note(struct old_files *o, const struct entry *entry, uint64_t ordinal)
 {
 	if (entry->kind == ENTRY_DIRECTORY)
 		return note_folder(o, entry);
-	return entry->kind == ENTRY_FILE ? note_file(o, entry) : 0;
+	return entry->kind == ENTRY_FILE ? note_file(o, entry, ordinal) : 0;
 }
 
-/* Read on in folder NEXT, and to the next one at its end or where it cannot be read. */
-static int read_folder(struct old_files *o)
+/* Read on in folder number NUMBER, MOST entries.  *COUNT is how many there were. */
+static int read_folder(struct old_files *o, size_t number, uint64_t most, uint64_t *count)
 {
-	const struct directory directory = o->folders[o->next].directory;
+	const struct directory directory = o->folders[number].directory;
+	uint64_t ordinal = o->folders[number].ordinal;
 	struct tree_cursor cursor = {.ordinal = 0};
 	struct entry entry;
-	int error = tree_cursor_open(o->source, &directory, o->ordinal, &cursor);
+	int error = tree_cursor_open(o->source, &directory, ordinal, &cursor);
 
-	while (!error && o->read < o->allowed) {
+	o->reading = (uint32_t)number;
+	for (*count = 0; !error && *count < most; ++*count) {
 		error = tree_cursor_next(&cursor, &entry);
 		if (!error)
-			error = note(o, &entry);
-		if (!error) {
-			o->ordinal++;
-			o->read++;
-		}
+			error = note(o, &entry, ordinal++);
+		if (error)
+			break;
 	}
 	tree_cursor_close(&cursor);
+	o->folders[number].ordinal = ordinal;
 	if (error) {
-		o->next++;
-		o->ordinal = 0;
+		o->folders[number].read = true;
+		o->unread--;
 	}
 	return error == -ENOENT ? 0 : error;
+}
+
+/* All of the folders that are gone.  Where there are any, whoever counts what was deleted reads them, too. */
+static int read_gone(struct old_files *o)
+{
+	uint64_t count;
+	int error = 0;
+
+	for (; !error && o->next_gone < o->folders_count; o->next_gone++) {
+		const struct folder *folder = &o->folders[o->next_gone];
+
+		if (folder->gone && !folder->read)
+			error = read_folder(o, o->next_gone, OLD_FILES_MAX, &count);
+	}
+	return error;
+}
+
+/* The others in turns, as many entries as ALLOWED says: a large one does not keep others waiting. */
+static int read_others(struct old_files *o)
+{
+	int error = 0;
+
+	while (!error && o->unread && o->read < o->allowed) {
+		const uint64_t left = o->allowed - o->read;
+		uint64_t count;
+
+		if (o->next == o->folders_count)
+			o->next = 0;
+		if (!o->folders[o->next].read) {
+			error = read_folder(o, o->next, left < TURN_ENTRIES ? left : TURN_ENTRIES, &count);
+			o->read += count;
+		}
+		o->next++;
+	}
+	return error;
 }
 
 static int compare(const void *a, const void *b)
@@ -171,16 +255,16 @@ static int compare(const void *a, const void *b)
 static int read_share(struct old_files *o)
 {
 	const uint64_t may = OLD_FILES_FIRST + o->asked / OLD_FILES_SHARE;
-	int error = 0;
+	int error, gone_error;
 
-	if (o->next == o->folders_count || o->count == OLD_FILES_MAX || may < 2 * o->allowed)
+	if (!o->unread || o->count == OLD_FILES_MAX || may < 2 * o->allowed)
 		return 0;
 	o->allowed = may;
-	while (!error && o->next < o->folders_count && o->read < o->allowed)
-		error = read_folder(o);
+	error = read_others(o);
+	gone_error = read_gone(o);
 	if (o->count)
 		qsort(o->files, o->count, sizeof(*o->files), compare);
-	return error;
+	return error ? error : gone_error;
 }
 
 /* --- looking up --- */

@@ -3,7 +3,8 @@
  * one, by last name and size of those that are lists of chunks.
  *
  * It is filled as it is asked, folder by folder from the root downwards, and reads at most a share of what it may save:
- * OLD_FILES_FIRST entries, and one more for each OLD_FILES_SHARE bytes of the chunks that were asked for.
+ * OLD_FILES_FIRST entries, and one more for each OLD_FILES_SHARE bytes of the chunks that were asked for.  Folders that
+ * are gone, as those that were renamed are, are read whole once they are met.
  * Belongs to one thread at a time.
  */
 #ifndef FS_OLD_FILES_H
@@ -14,7 +15,7 @@
 #include "fs/source.h"
 
 #define OLD_FILES_FIRST 4096
-#define OLD_FILES_SHARE 512
+#define OLD_FILES_SHARE 1024
 #define OLD_FILES_MAX (1u << 20)         /* files that are noted, the first ones; 16 MiB */
 #define OLD_FILES_FOLDERS_MAX (1u << 16) /* and folders */
 
@@ -22,8 +23,11 @@
 
 struct old_files;
 
-/* Of the dataset OLD, not of one file, read from SOURCE (borrowed).  Reads nothing yet.  0 or -ENOMEM. */
-int old_files_new(struct source *source, const struct pointer *old, struct old_files **files);
+struct gone;
+
+/* Of the dataset OLD, not of one file, read from SOURCE; GONE (NULL: not known) tells which of its folders are seen no
+ * more.  Both are borrowed.  Reads nothing yet.  0 or -ENOMEM. */
+int old_files_new(struct source *source, const struct pointer *old, const struct gone *gone, struct old_files **files);
 void old_files_free(struct old_files *files); /* NULL is ignored */
 
 /* From now on SIZE more bytes of new content may be saved: read on where that allows it.  Returns 0, -ENOMEM, or an

@@ -103,6 +103,17 @@ static int on_leave(void *arg)
 
 static const struct stages_hooks hooks = {.gone = on_gone, .entry = on_entry, .enter = on_enter, .leave = on_leave};
 
+static int open_old_chunks(struct state *s)
+{
+	const struct snapshot_dataset *dataset = s->dataset;
+	struct gone *gone = NULL;
+
+	/* One that cannot be opened is told by whoever reads it. */
+	if (!dataset->is_file)
+		gone_open(dataset->dirfd, dataset->path, LAYER_NONE, &gone);
+	return old_chunks_new(s->run->source, dataset->old, gone, &s->old_chunks);
+}
+
 /* Open what is known already: the stat cache, and the old tree where it can be read. */
 static int open_known(struct state *s)
 {
@@ -123,7 +134,7 @@ static int open_known(struct state *s)
 		                       &s->new_cache);
 	/* What is read with --full is to be here, wherever else it is. */
 	if (!s->run->full && s->run->source && old && old->is_file == s->dataset->is_file)
-		error = old_chunks_new(s->run->source, old, &s->old_chunks);
+		error = open_old_chunks(s);
 	if (error || s->dataset->is_file)
 		return error;
 	s->followed = s->cache_trusted && old && !old->is_file && id_equal(&old->root, &root);

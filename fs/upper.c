@@ -87,6 +87,7 @@ static int open_overlay(struct state *s, bool bare)
 static int open_known(struct state *s)
 {
 	const struct upper *u = s->upper;
+	struct gone *gone = NULL;
 	bool bare;
 	int error = upper_look(u, &bare);
 
@@ -99,8 +100,10 @@ static int open_known(struct state *s)
 	                                (u->old && id_equal(&s->cache_root, &u->old->root)));
 	if (u->folder >= 0 && !s->run->dry)
 		stat_cache_writer_open(s->run->io, u->folder, u->stat_name, &s->run->start, &s->new_cache);
-	if (!s->run->full)
-		error = old_chunks_new(s->run->source, u->base, &s->old_chunks);
+	if (!s->run->full) {
+		gone_open(u->dirfd, u->name, u->dialect, &gone);
+		error = old_chunks_new(s->run->source, u->base, gone, &s->old_chunks);
+	}
 	return error ? error : open_overlay(s, bare);
 }
 

@@ -152,6 +152,28 @@ test_what_was_moved_is_named_again() {
 	no_damage
 }
 
+# Of many files those of folders that are gone are looked at first.
+test_a_renamed_folder_of_many_is_named_again() {
+	local i
+	new_repo origin
+	mkdir -p data/{a,m/n/o,m/p,z}
+	seq -f 'data/a/%g' 9000 | xargs touch
+	for i in {1..20}; do
+		random 10000 "o $i" >data/m/n/o/$i
+		random 10000 "z $i" >data/z/$i
+	done
+	revfs -q snapshot -m first data
+	push_and_clone
+	revfs -q checkout
+	mv data/z data/zed
+	mv data/m/n data/a/n
+	revfs -q snapshot -m second
+	[ "$(stored)" -lt 40000 ]
+	pushes_less_than 40000
+	third_reads HEAD data/zed/7 data/a/n/o/8
+	no_damage
+}
+
 test_a_dataset_of_one_file() {
 	new_repo origin
 	random 3M f >large

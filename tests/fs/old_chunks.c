@@ -120,7 +120,7 @@ static unsigned found_of_size(const struct pointer *old, const char *path, uint6
 	struct old_chunks *o;
 	unsigned found = 0;
 
-	assert_int_equal(old_chunks_new(source, old, &o), 0);
+	assert_int_equal(old_chunks_new(source, old, NULL, &o), 0);
 	for (size_t i = 0; i < CHUNKS; i++) {
 		struct locator at;
 
@@ -218,7 +218,7 @@ static void a_pack_that_is_gone_is_followed(void **state)
 	assert_int_equal(found_at(&old, "large"), 0);
 	moved[1].now.offset++;
 	assert_int_equal(store_write_moved(world.store, &gone[0].locator.pack, moved, 2), 0);
-	assert_int_equal(old_chunks_new(source, &old, &o), 0);
+	assert_int_equal(old_chunks_new(source, &old, NULL, &o), 0);
 	assert_true(old_chunks_find(o, "large", SIZE, &chunks[0].id, &at));
 	/* It goes on to be named as the old page names it. */
 	assert_memory_equal(&at, &gone[0].locator, sizeof(at));
@@ -275,7 +275,7 @@ static void threads_share_it(void **state)
 	struct old_chunks *o;
 
 	(void)state;
-	assert_int_equal(old_chunks_new(source, &old, &o), 0);
+	assert_int_equal(old_chunks_new(source, &old, NULL, &o), 0);
 	for (size_t i = 0; i < 4; i++) {
 		askers[i].o = o;
 		assert_int_equal(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);

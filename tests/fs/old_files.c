@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "fs/gone.h"
 #include "tests/support/dataset.h"
 #include "tests/support/scratch.h"
 
@@ -36,7 +37,7 @@ static int tear_down(void **state)
 static void record(void)
 {
 	old = dataset_world_record(&world, "data", NULL);
-	assert_int_equal(old_files_new(world.source, &old, &files), 0);
+	assert_int_equal(old_files_new(world.source, &old, NULL, &files), 0);
 	assert_int_equal(old_files_ask(files, 0), 0);
 }
 
@@ -145,6 +146,37 @@ static void no_more_than_the_likeliest_are_told(void **state)
 	assert_int_equal(list("j/one", LARGE, OLD_FILES_LIKELY), 0);
 }
 
+/* Folders that are gone are read at once, however many entries there are; what lies in them is gone with them. */
+static void folders_that_are_gone_come_first(void **state)
+{
+	struct gone *gone;
+
+	(void)state;
+	scratch_sh(MAKE "mkdir -p data/many; seq -f data/many/%%g 20000 | xargs touch; make x data/many/x 1000; "
+	                "mkdir data/old; seq -f data/old/%%g 9000 | xargs touch; make y data/old/y 1000; "
+	                "make z data/old/deep/deeper/z 1000");
+	old = dataset_world_record(&world, "data", NULL);
+	scratch_sh("mv data/old data/new");
+	assert_int_equal(gone_open(world.top, "data", LAYER_NONE, &gone), 0);
+	assert_int_equal(old_files_new(world.source, &old, gone, &files), 0);
+	assert_int_equal(old_files_ask(files, 0), 0);
+	assert_int_equal(chunk('x', 1000), 0);
+	assert_int_equal(chunk('y', 1000), 1000);
+	assert_int_equal(chunk('z', 1000), 1000);
+	gone_close(gone);
+}
+
+/* One with many entries does not keep the others waiting. */
+static void folders_take_turns(void **state)
+{
+	(void)state;
+	scratch_sh(MAKE "mkdir -p data/a data/b; seq -f data/a/%%g 20000 | xargs touch; "
+	                "seq -f data/b/%%g 1000 | xargs touch; make y data/b/y 1000; make z data/c/z 1000");
+	record();
+	assert_int_equal(chunk('y', 1000), 1000);
+	assert_int_equal(chunk('z', 1000), 1000);
+}
+
 /* What is at the end of a large tree is found once enough was asked for. */
 static void reading_is_paid_for(void **state)
 {
@@ -171,7 +203,7 @@ static void what_cannot_be_read_is_passed_over(void **state)
 	assert_int_equal(chunk('a', 1000), 1000);
 	old_files_free(files);
 	old.root.bytes[0] ^= 1;
-	assert_int_equal(old_files_new(world.source, &old, &files), 0);
+	assert_int_equal(old_files_new(world.source, &old, NULL, &files), 0);
 	assert_int_equal(old_files_ask(files, 1000), -ENODATA);
 	assert_int_equal(old_files_ask(files, 1000), 0);
 	assert_int_equal(chunk('a', 1000), 0);
@@ -184,6 +216,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(lists_are_found_by_name_and_size, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(of_several_the_folders_decide, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(no_more_than_the_likeliest_are_told, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(folders_that_are_gone_come_first, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(folders_take_turns, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(reading_is_paid_for, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_cannot_be_read_is_passed_over, set_up, tear_down),
 	};
