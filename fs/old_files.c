@@ -18,6 +18,7 @@ struct folder {
 	uint32_t parent;
 	char *name;       /* NULL: the dataset itself */
 	uint64_t ordinal; /* of the first entry that was not read */
+	unsigned depth;
 	bool gone;
 	bool read; /* to its end, or it cannot be */
 };
@@ -125,9 +126,10 @@ static bool is_gone(const struct old_files *o, size_t folder)
 
 static int note_folder(struct old_files *o, const struct entry *entry)
 {
+	const unsigned depth = o->folders[o->reading].depth + 1;
 	struct folder *folder;
 
-	if (o->folders_count == OLD_FILES_FOLDERS_MAX)
+	if (o->folders_count == OLD_FILES_FOLDERS_MAX || depth > PAGE_DEPTH_MAX)
 		return 0;
 	if (o->folders_count == o->folders_room) {
 		struct folder *more = reallocarray(o->folders, 2 * o->folders_room, sizeof(*more));
@@ -144,6 +146,7 @@ static int note_folder(struct old_files *o, const struct entry *entry)
 		return -ENOMEM;
 	directory_of(entry, &folder->directory);
 	folder->ordinal = 0;
+	folder->depth = depth;
 	folder->read = false;
 	folder->gone = is_gone(o, o->folders_count);
 	o->folders_count++;

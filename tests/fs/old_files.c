@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "fs/build.h"
 #include "fs/gone.h"
 #include "tests/support/dataset.h"
 #include "tests/support/scratch.h"
@@ -195,6 +196,64 @@ static void reading_is_paid_for(void **state)
 	assert_int_equal(chunk('z', 1000), 1000);
 }
 
+/* FILE below LEVELS folders. */
+static struct pointer bury(const struct entry *file, unsigned levels)
+{
+	struct pointer pointer = {.files = 1, .bytes = file->size};
+	struct entry entry = *file;
+	struct builder *directory;
+	struct built built;
+
+	for (unsigned i = 0; i <= levels; i++) {
+		assert_int_equal(builder_open(world.writer, PAGE_DIRECTORY, &directory), 0);
+		assert_int_equal(builder_add(directory, &entry), 0);
+		assert_int_equal(builder_finish(directory, &built), 0);
+		builder_close(directory);
+		entry = (struct entry){.name = "d",
+		                       .name_len = 1,
+		                       .kind = ENTRY_DIRECTORY,
+		                       .id = built.id,
+		                       .locator = built.locator,
+		                       .totals = built.totals};
+	}
+	assert_int_equal(store_writer_commit(world.writer), 0);
+	assert_int_equal(builder_put_root(world.store, world.writer, &built), 0);
+	pointer.root = built.id;
+	return pointer;
+}
+
+static uint64_t chunk_below(const struct entry *file, unsigned levels)
+{
+	uint64_t size;
+
+	old = bury(file, levels);
+	assert_int_equal(old_files_new(world.source, &old, NULL, &files), 0);
+	assert_int_equal(old_files_ask(files, 0), 0);
+	size = chunk('a', 1000);
+	old_files_free(files);
+	files = NULL;
+	return size;
+}
+
+static void a_depth_bomb_ends(void **state)
+{
+	struct entry file = {.name = "a", .name_len = 1, .kind = ENTRY_FILE};
+	struct content content;
+	struct id id;
+	char bytes[1000];
+
+	(void)state;
+	scratch_sh(MAKE "make a data/a 1000");
+	record();
+	memset(bytes, 'a', sizeof(bytes));
+	id_of(bytes, sizeof(bytes), &id);
+	assert_int_equal(old_files_chunk(files, &id, &content), 0);
+	old_files_free(files);
+	content_set_entry(&content, &file);
+	assert_int_equal(chunk_below(&file, PAGE_DEPTH_MAX), 1000);
+	assert_int_equal(chunk_below(&file, PAGE_DEPTH_MAX + 1), 0);
+}
+
 static void what_cannot_be_read_is_passed_over(void **state)
 {
 	(void)state;
@@ -219,6 +278,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(folders_that_are_gone_come_first, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(folders_take_turns, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(reading_is_paid_for, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_depth_bomb_ends, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(what_cannot_be_read_is_passed_over, set_up, tear_down),
 	};
 
