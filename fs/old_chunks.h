@@ -1,9 +1,9 @@
 /*
- * The chunks that the parent revision names at a path, for a file that changed there: those that are not here but at a
- * remote are named again, and not stored again.
+ * The chunks that the parent revision names, for a file that changed, or that has another place now: those that are not
+ * here but at a remote are named again, and not stored again.
  *
  * What is needed to name a chunk without having it: the parent revision, whose root is in the pointer file and whose
- * pages were checked by their hashes from there on, names the same id at the same path; and that page's locator, which
+ * pages were checked by their hashes from there on, names the same id; and that page's locator, which
  * no hash covers, is confirmed by the pack's own index at a remote where the pack is not condemned
  * (fs/remote/relied.h).  It is named by that same locator.  So the new revision depends on nothing on which the parent
  * does not, wherever the parent goes, and a locator that lies costs a copy of the chunk here, never the chunk.
@@ -35,9 +35,9 @@ int old_chunks_new(struct source *source, const struct pointer *old, struct gone
 void old_chunks_free(struct old_chunks *chunks); /* NULL is ignored; no thread may be in it */
 
 /*
- * Whether the chunk ID, which the store here lacks, need not be stored: it is in the old content of the file or link
- * at PATH below the dataset ("" where it is one file), which has SIZE bytes now, and a remote has it at *LOCATOR.
- * Reads the old list when PATH is asked for first, and may ask remotes.
+ * Whether the chunk ID, which the store here lacks, need not be stored: it is in the old content of the file or link at
+ * PATH below the dataset ("" where it is one file), which has SIZE bytes now, or in one that may have been moved there,
+ * and a remote has it at *LOCATOR.  Reads old lists when PATH is asked for first, and may ask remotes.
  */
 bool old_chunks_find(struct old_chunks *chunks, const char *path, uint64_t size, const struct id *id,
                      struct locator *locator);

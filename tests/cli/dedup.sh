@@ -1,7 +1,7 @@
 #!/bin/bash
 # long
-# revfs snapshot in a clone whose data only a remote has: what the parent revision has at the path is named again, and not
-# stored and pushed again, unless it cannot be relied on.
+# revfs snapshot in a clone whose data only a remote has: what the parent revision has is named again, and not stored and
+# pushed again, unless it cannot be relied on.
 . "${0%/*}/../cli/harness"
 . "${0%/*}/remote_world"
 

@@ -1,4 +1,4 @@
-/* Chunks that are named again: only what the old content has at the path, and a remote's pack confirms. */
+/* Chunks that are named again: only what the old revision has, where it is looked for, and a remote's pack confirms. */
 #include "fs/old_chunks.h"
 
 #include <errno.h>
