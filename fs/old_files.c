@@ -116,8 +116,10 @@ static bool is_gone(const struct old_files *o, size_t folder)
 	char *path;
 	bool gone;
 
-	if (!o->where || o->folders[o->folders[folder].parent].gone)
-		return o->where;
+	if (o->folders[o->folders[folder].parent].gone)
+		return true;
+	if (!o->where)
+		return false;
 	path = path_of(o, folder);
 	gone = path && gone_folder(o->where, path);
 	free(path);
@@ -224,9 +226,9 @@ static int read_gone(struct old_files *o)
 }
 
 /* The others in turns, as many entries as ALLOWED says: a large one does not keep others waiting. */
-static int read_others(struct old_files *o)
+static int read_turns(struct old_files *o)
 {
-	int error = 0;
+	int error = read_gone(o);
 
 	while (!error && o->unread && o->read < o->allowed) {
 		const uint64_t left = o->allowed - o->read;
@@ -239,6 +241,8 @@ static int read_others(struct old_files *o)
 			o->read += count;
 		}
 		o->next++;
+		if (!error)
+			error = read_gone(o);
 	}
 	return error;
 }
@@ -258,16 +262,15 @@ static int compare(const void *a, const void *b)
 static int read_share(struct old_files *o)
 {
 	const uint64_t may = OLD_FILES_FIRST + o->asked / OLD_FILES_SHARE;
-	int error, gone_error;
+	int error;
 
 	if (!o->unread || o->count == OLD_FILES_MAX || may < 2 * o->allowed)
 		return 0;
 	o->allowed = may;
-	error = read_others(o);
-	gone_error = read_gone(o);
+	error = read_turns(o);
 	if (o->count)
 		qsort(o->files, o->count, sizeof(*o->files), compare);
-	return error ? error : gone_error;
+	return error;
 }
 
 /* --- looking up --- */

@@ -35,11 +35,18 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* Begin anew with OLD, and read what is read at first. */
+static void begin(const struct gone *gone)
+{
+	old_files_free(files);
+	assert_int_equal(old_files_new(world.source, &old, gone, &files), 0);
+	assert_int_equal(old_files_ask(files, 0), 0);
+}
+
 static void record(void)
 {
 	old = dataset_world_record(&world, "data", NULL);
-	assert_int_equal(old_files_new(world.source, &old, NULL, &files), 0);
-	assert_int_equal(old_files_ask(files, 0), 0);
+	begin(NULL);
 }
 
 /* Files of one letter; above 256 KiB they are lists. */
@@ -62,23 +69,30 @@ static char list(const char *path, uint64_t size, unsigned nth)
 	return letter;
 }
 
-/* The size of the file that is found for the chunk of SIZE times LETTER; 0 where there is none. */
-static uint64_t chunk(char letter, size_t size)
+/* Whether there is a file for the chunk of SIZE times LETTER: its content. */
+static bool find_chunk(char letter, size_t size, struct content *content)
 {
 	static char bytes[LARGE];
-	struct content content;
 	struct id id;
 	int error;
 
 	memset(bytes, letter, size);
 	id_of(bytes, size, &id);
-	error = old_files_chunk(files, &id, &content);
+	error = old_files_chunk(files, &id, content);
 	if (error == -ENOENT)
-		return 0;
+		return false;
 	assert_int_equal(error, 0);
-	assert_int_equal(content.form, CONTENT_CHUNK);
-	assert_true(id_equal(&content.id, &id));
-	return content.size;
+	assert_int_equal(content->form, CONTENT_CHUNK);
+	assert_true(id_equal(&content->id, &id));
+	return true;
+}
+
+/* Its size; 0 where there is none. */
+static uint64_t chunk(char letter, size_t size)
+{
+	struct content content;
+
+	return find_chunk(letter, size, &content) ? content.size : 0;
 }
 
 static void one_chunk_is_found_by_its_id(void **state)
@@ -159,8 +173,7 @@ static void folders_that_are_gone_come_first(void **state)
 	old = dataset_world_record(&world, "data", NULL);
 	scratch_sh("mv data/old data/new");
 	assert_int_equal(gone_open(world.top, "data", LAYER_NONE, &gone), 0);
-	assert_int_equal(old_files_new(world.source, &old, gone, &files), 0);
-	assert_int_equal(old_files_ask(files, 0), 0);
+	begin(gone);
 	assert_int_equal(chunk('x', 1000), 0);
 	assert_int_equal(chunk('y', 1000), 1000);
 	assert_int_equal(chunk('z', 1000), 1000);
@@ -224,31 +237,20 @@ static struct pointer bury(const struct entry *file, unsigned levels)
 
 static uint64_t chunk_below(const struct entry *file, unsigned levels)
 {
-	uint64_t size;
-
 	old = bury(file, levels);
-	assert_int_equal(old_files_new(world.source, &old, NULL, &files), 0);
-	assert_int_equal(old_files_ask(files, 0), 0);
-	size = chunk('a', 1000);
-	old_files_free(files);
-	files = NULL;
-	return size;
+	begin(NULL);
+	return chunk('a', 1000);
 }
 
 static void a_depth_bomb_ends(void **state)
 {
 	struct entry file = {.name = "a", .name_len = 1, .kind = ENTRY_FILE};
 	struct content content;
-	struct id id;
-	char bytes[1000];
 
 	(void)state;
 	scratch_sh(MAKE "make a data/a 1000");
 	record();
-	memset(bytes, 'a', sizeof(bytes));
-	id_of(bytes, sizeof(bytes), &id);
-	assert_int_equal(old_files_chunk(files, &id, &content), 0);
-	old_files_free(files);
+	assert_true(find_chunk('a', 1000, &content));
 	content_set_entry(&content, &file);
 	assert_int_equal(chunk_below(&file, PAGE_DEPTH_MAX), 1000);
 	assert_int_equal(chunk_below(&file, PAGE_DEPTH_MAX + 1), 0);
